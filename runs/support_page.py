@@ -6,7 +6,7 @@ It has what `runs.support` recorded; a cell that is under way stands with the ep
 from pathlib import Path
 from typing import NamedTuple
 
-from runs import curve_panels, study_pages
+from runs import curve_panels, one_setting, study_pages
 from runs.kept_cells import origins
 from runs.long_runs import LOG_SCORES, LOGS, STUDY, curves
 from runs.records import recorded
@@ -111,6 +111,19 @@ Made by `python -m runs.support DATA OUT` (cell by cell, each goes on where it w
 `python -m runs.support_page`, from what is recorded in `docs/results/data/long-runs.json`. {done} of {all} cells have
 been evaluated, of which {whole} to epoch {epochs}{origins}.
 Not begun: {missing}.
+
+## One setting for all logs
+
+On broad logs, where MICRO needs no support: what each setting gains on its defaults (beta 0.5, one draw of each
+member, half of a batch the model's), in per cent of the range from the log's own mean return to the best mean of these
+settings. DMSD is of the cells above and of [the methods' table](methods.md), the others of [the study of
+sensitivity](sensitivity.md); a small beta is 0.1, on hopper 0.25. Paired over the seeds that both have.
+
+{gains}
+
+Chosen by the mean gain on the other logs, each log left out in turn:
+
+{left_out}
 """
 
 
@@ -118,7 +131,7 @@ def main() -> None:
     """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
     curves_of, every = known(), recorded(STUDY)
     made = [every[cell.name] for cell in cells() if "commit" in every.get(cell.name, {})]
-    lines = rows(curves_of)
+    lines, broad = rows(curves_of), one_setting.compared()
     draw(lines)
     text = TEXT.format(
         answer=study_pages.answer_on(PAGE),
@@ -132,6 +145,8 @@ def main() -> None:
         whole=sum(EPOCHS in curve for curve in curves_of.values()),
         origins=f"; those with day and commit: {origins(made)}" if made else "",
         earlier=study_pages.earlier(cells(), STUDY) + study_pages.by_processor(cells(), STUDY),
+        gains=one_setting.gains_table(broad),
+        left_out=one_setting.left_out_table(broad),
         missing=study_pages.not_run(cells(), {name for name, curve in curves_of.items() if curve}),
     )
     study_pages.write(PAGE, text)

@@ -267,7 +267,7 @@ def test_a_model_that_a_kill_left_missing_is_that_of_the_same_seed(tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_given_model_without_a_termination_learns_one(tmp_path: Path):
-    used = {**SETTINGS, **SHORT, "epochs": 1, "termination_updates": 5}
+    used = {**SHORT, **SETTINGS, "epochs": 1, "rollout_every": 4, "termination_updates": 5}
     plan = make_plan(write_log(tmp_path / "log.hdf5", terminal=True), **used)
     problem = problem_of(plan.dataset, plan.settings)
     save_model(tmp_path / "model", fit_model(plan.dataset, problem, plan.settings, 0, lambda row: None))
