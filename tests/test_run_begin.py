@@ -95,3 +95,6 @@ def test_a_run_goes_on_with_the_model_that_it_was_begun_with_alone(model: Fitted
             run_folder(replace(plan, model=same), path, True)
         with pytest.raises(UserError, match="was begun with another model"):
             run_folder(replace(plan, model=other), path, True)
+    (given / "model" / "ensemble.json").write_text("{}")
+    with pytest.raises(UserError, match=r"ensemble\.json: has 2 bytes where its manifest says otherwise"):
+        run_folder(replace(plan, model=moved), given, True)

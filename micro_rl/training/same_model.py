@@ -1,6 +1,5 @@
 """Whether a run goes on with the model that it was begun with: by what the model is, wherever it lies."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ def refuse_other_model(folder: RunFolder, plan: Plan) -> None:
         plan: Under which it is to go on.
 
     Raises:
-        UserError: It was begun with another model, or with none.
+        UserError: It was begun with another model, or with none; or a model's file is damaged.
     """
     begun, own = folder.config().get("model"), plan.model_use.place(folder)
     now = None if plan.model is None else str(plan.model)
@@ -44,7 +43,7 @@ def _same(begun: object, plan: Plan, own: Path) -> bool:
 
 def _holds(folder: Path, other: Path) -> bool:
     """Whether a model's folder has all that another one has; beside it there may be a head that ends its episodes."""
-    with suppress(UserError):
-        (arrays, _), (others, _) = read_arrays(folder, "ensemble"), read_arrays(other, "ensemble")
-        return all(name in arrays and np.array_equal(arrays[name], others[name]) for name in others)
-    return False
+    if not (folder.exists() and other.exists()):
+        return False
+    (arrays, _), (others, _) = read_arrays(folder, "ensemble"), read_arrays(other, "ensemble")
+    return all(name in arrays and np.array_equal(arrays[name], others[name]) for name in others)
