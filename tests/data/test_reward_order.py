@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from micro_rl.data import Dataset
 from micro_rl.data.checks import order, regression
 from tests.data.noise import log
 
@@ -33,6 +34,31 @@ def test_a_reward_of_an_observation_that_two_rows_know(moved, suspicious):
     assert measured is not None
     assert (measured.best, measured.suspicious) == (moved, suspicious)
     assert max(measured.explained) > 0.95 and (measured.alone < 0.2) is suspicious
+
+
+def controlled(late: int = 0, tried: float = 0.0) -> Dataset:
+    """A level held at a set-point that jumps, by a controller that tries a little; actions stand `late` rows below."""
+    random, rows, level = np.random.default_rng(0), [], 0.0
+    for step in range(2000):
+        wanted = random.uniform(-1, 1) if step % 40 == 0 else rows[-1][1]
+        action = float(np.clip(wanted - level + tried * random.normal(), -1, 1))
+        rows.append((level, wanted, action))
+        level = 0.8 * level + 0.5 * action + 0.1 * random.normal()
+    observations, actions = np.array(rows)[:, :2], np.roll(np.array(rows)[:, 2:], late, axis=0)
+    exogenous = {"observation_names": ("level", "wanted"), "exogenous": ("wanted",)}
+    return log(2000, observations=observations, actions=actions, timeouts=np.arange(2000) == 1999, **exogenous)
+
+
+def test_actions_that_answer_their_own_row_are_not_called_shifted():
+    """The next action explains this step, since it answers the observation that the step led to."""
+    for tried in (0.0, 0.05):
+        assert order.shifted(controlled(tried=tried)) == []
+
+
+def test_actions_that_come_a_row_late_under_a_set_point():
+    """What set-points do is no step of the system, and the column that actions move most is looked at."""
+    measured = order.action_order(controlled(late=1, tried=0.4))
+    assert measured is not None and measured.best == 1 and measured.suspicious
 
 
 def test_a_ridge_that_bends():

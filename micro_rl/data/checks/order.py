@@ -57,6 +57,11 @@ class Order(NamedTuple):
         clearer = DECISIVE if own >= ENOUGH else CLEARER
         return bool(self.best != 0 and best > WORTH and 1 - best < clearer * (1 - own))
 
+    def without(self, shift: int) -> "Order":
+        """The same, but that a shift is out of the question."""
+        explained = (-math.inf if at == shift else share for at, share in zip(SHIFTS, self.explained, strict=True))
+        return self._replace(explained=tuple(explained))
+
 
 def reward_order(dataset: Dataset) -> Order | None:
     """Measures how well row i's transition explains the reward of row i + shift; None for too few rows."""
@@ -76,20 +81,50 @@ def reward_order(dataset: Dataset) -> Order | None:
 
 
 def action_order(dataset: Dataset) -> Order | None:
-    """Measures how well the action of row i + shift explains, beside row i's observation, the step of row i."""
+    """Measures how well the action of row i + shift explains, beside row i's observation, the step of row i.
+
+    It is measured on the column of which actions explain most; one that was set by somebody else is none of them.
+    """
     rows = _inner_rows(dataset)
     if len(rows) < FEWEST:
         return None
     before = dataset.observations[rows].astype(np.float64)
     steps = dataset.next_observations[rows].astype(np.float64) - before
-    steps = steps[:, steps.std(0) > 0]
-    if not steps.shape[1]:
+    moved = np.setdiff1d(np.flatnonzero(steps.std(0) > 0), dataset.exogenous)
+    if not moved.size:
         return None
-    explained = []
-    for shift in SHIFTS:
-        inputs = regression.features(np.concatenate([before, dataset.actions[rows + shift]], axis=1, dtype=np.float64))
-        explained.append(float(np.mean(_explained(inputs, steps / steps.std(0)))))
-    return Order(tuple(explained))
+    steps = steps[:, moved]
+    idle = _explained(regression.features(before), steps)
+    actions = {shift: dataset.actions[rows + shift].astype(np.float64) for shift in SHIFTS}
+    beside = {shift: regression.features(np.concatenate([before, acted], axis=1)) for shift, acted in actions.items()}
+    explained = np.stack([_explained(features, steps) for features in beside.values()])
+    column = int(np.argmax(explained.max(0) - np.maximum(idle, 0)))
+    order = Order(tuple(explained[:, column]))
+    while order.best > 0 and _know_later(dataset, rows, actions[order.best], order.best):
+        order = order.without(order.best)
+    return order
+
+
+def _know_later(
+    dataset: Dataset, rows: Int[np.ndarray, " row"], actions: Float64[np.ndarray, "row action"], shift: int
+) -> bool:
+    """Whether the actions of so many rows below answer an observation that came after the step."""
+    return any(_answer(dataset, rows, actions, below) for below in range(1, shift + 1))
+
+
+def _answer(
+    dataset: Dataset, rows: Int[np.ndarray, " row"], actions: Float64[np.ndarray, "row action"], below: int
+) -> bool:
+    """Whether actions answer the observation so many rows below, and so know of the steps that led there.
+
+    A feedback controller's do. That observation explains an action better than row i's, and nearly whole, or what row
+    i's adds is next to nothing.
+    """
+    after, before = (dataset.observations[at].astype(np.float64) for at in (rows + below, rows))
+    inputs = (after, before, np.concatenate([after, before], axis=1))
+    by_after, by_before, by_both = (1 - _explained(regression.features(known), actions) for known in inputs)
+    whole = (by_after <= 1 - ENOUGH) & (by_after < CLEARER * by_before)
+    return bool(np.all(whole | (by_both >= CLEARER * by_after)))
 
 
 def shifted(dataset: Dataset) -> list[Finding]:
