@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from pathlib import Path
 
@@ -86,7 +87,26 @@ def test_logs_are_told_apart_by_their_content(tmp_path: Path):
     (other / "config.json").write_text(text)
     comparison = compared(tmp_path)
     assert [log.name for log in comparison.logs] == ["hopper (hopperho)", "hopper (ffffffff)"]
-    assert "2 different logs are called hopper" in words(comparison)
+    assert "2 files are called hopper: their SHA-256 differ" in words(comparison)
+
+
+def test_a_file_that_is_read_otherwise_is_another_log(tmp_path: Path):
+    """By a flag or by the TOML beside it; remarks in the TOML change nothing."""
+    described = 'reward = "-abs(level)"\n'
+    for name, seed, mapping, reading in (
+        ("a", 0, described, {}),
+        ("b", 1, f"# mine\n{described}", {}),
+        ("flag", 0, described, {"reward": "-abs(heat)"}),
+    ):
+        file = make_run(tmp_path / name, seed=seed, mapping=mapping) / "config.json"
+        config = json.loads(file.read_text())
+        file.write_text(json.dumps(config | {"log": {"name": "pump", "sha256": "a" * 64, "reading": reading}}))
+    comparison = compared(tmp_path)
+    assert [[run.name for run in comparison.cell("micro", log)] for log in comparison.logs] == [["a", "b"], ["flag"]]
+    assert comparison.copies == []
+    assert "The runs on pump do not read it alike (reward), so they are compared apart." in words(comparison)
+    rows = list(csv.DictReader(io.StringIO(run_list.csv_table(comparison))))
+    assert {row["log_sha256"] for row in rows} == {"a" * 64}
 
 
 def test_a_copy_does_not_count_and_the_longer_of_two_does(tmp_path: Path):

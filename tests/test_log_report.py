@@ -14,6 +14,7 @@ from micro_rl.reports.log.learning_curve import Point, outlook
 from micro_rl.reports.log.neighbours import nearest
 from micro_rl.reports.log.page import render
 from micro_rl.reports.log.sample import draw
+from micro_rl.reports.log.windows_of_rows import series
 from tests.data import logs
 
 
@@ -93,6 +94,19 @@ def test_coverage_of_a_channel_by_hand(tmp_path):
     first, second, action = channels(load(logs.write_hdf5(tmp_path / "hopper.hdf5", columns)))
     assert (first.name, first.covered, second.covered, action.covered) == ("o0", 1.0, 0.1, 0.1)
     assert (action.at_bound, first.at_bound) == (0.25, None)
+
+
+def test_codes_for_missing_values_are_no_part_of_a_column(tmp_path):
+    """Nor of a series, which is cut there."""
+    columns = logs.columns((200,), (False,))
+    columns["observations"][:, 0] = np.linspace(0, 1, 200)
+    columns["observations"][[70, 120], 0] = -999
+    dataset = load(logs.write_hdf5(tmp_path / "hopper.hdf5", columns))
+    first = channels(dataset)[0]
+    assert (first.least, first.covered) == (0.0, 1.0)
+    cut = series(dataset)
+    assert len(cut.observations) == 198 and np.flatnonzero(cut.begins).tolist() == [0, 70, 119]
+    assert np.abs(cut.observations).max() < 6
 
 
 @pytest.mark.parametrize("lengths", [(1,), (3, 2, 4), (300,), (1,) * 40])

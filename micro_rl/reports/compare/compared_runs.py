@@ -11,6 +11,7 @@ from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.tasks import Task
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
+from micro_rl.reports.compare.readings import key_of, reading_of
 from micro_rl.reports.compare.robust_results import Robust, read_robust
 from micro_rl.reports.run import record
 from micro_rl.reports.run.record import Record, sane
@@ -33,10 +34,11 @@ class Outcome(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What a run was trained on; `key` is its SHA-256 where that is known."""
+    """What a run was trained on; `key` is equal for one file read one way, `sha256` the file's, "" where not known."""
 
     key: str
     name: str
+    sha256: str
 
 
 class Run(NamedTuple):
@@ -67,10 +69,15 @@ class Run(NamedTuple):
 
     @property
     def log(self) -> Log:
-        """Told apart by content, not by name."""
+        """Told apart by content and by how that is read, not by name."""
         log = self.record.config.get("log", {})
-        name = str(log.get("name") or "an unnamed log")
-        return Log(str(log.get("sha256") or name), name)
+        name, sha256 = str(log.get("name") or "an unnamed log"), str(log.get("sha256") or "")
+        return Log(key_of(sha256 or name, self.reading), name, sha256)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How it read its log."""
+        return reading_of(self.record.config)
 
     @property
     def task(self) -> Task:

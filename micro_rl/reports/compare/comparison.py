@@ -1,11 +1,12 @@
 """The runs in their order: methods by logs, the seeds of each, and what a careful reader should be warned of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from micro_rl.core.tasks import Task
 from micro_rl.core.wording import plural
 from micro_rl.reports.compare.compared_runs import Collected, Run
+from micro_rl.reports.compare.readings import differing_words
 from micro_rl.reports.compare.variants import differing, labels
 from micro_rl.reports.run.record import sane
 
@@ -132,14 +133,16 @@ def cautions(comparison: Comparison) -> list[str]:
 
 
 def _logs(comparison: Comparison) -> list[str]:
-    names: dict[str, set[str]] = {}
-    for run in comparison.runs:
-        names.setdefault(run.log.name, set()).add(run.log.key)
-    sentences = [
-        f"{len(keys)} different logs are called {name}: their SHA-256 differ, so they are compared apart."
-        for name, keys in names.items()
-        if len(keys) > 1
-    ]
+    sentences = []
+    for name, runs in _groups(comparison.runs, lambda run: run.log.name).items():
+        files = _groups(runs, lambda run: run.log.sha256)
+        if len(files) > 1:
+            sentences.append(f"{len(files)} files are called {name}: their SHA-256 differ, so they are compared apart.")
+        for own in files.values():
+            if words := differing_words(run.reading for run in own):
+                sentences.append(
+                    f"The runs on {name} do not read it alike ({', '.join(words)[:300]}), so they are compared apart."
+                )
     for key, name in log_names(comparison.runs).items():
         if len({run.column for run in comparison.runs if run.log.key == key}) > 1:
             sentences.append(
@@ -147,6 +150,14 @@ def _logs(comparison: Comparison) -> list[str]:
                 "compared apart."
             )
     return sentences
+
+
+def _groups(runs: Sequence[Run], key: Callable[[Run], str]) -> dict[str, list[Run]]:
+    """Runs by what they have in common."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
 
 
 def _settings(comparison: Comparison) -> list[str]:

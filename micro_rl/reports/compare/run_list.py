@@ -43,7 +43,7 @@ def _facts(run: Run, comparison: Comparison) -> list[str]:
     code = f"{run.version}, {run.commit[:8]}" if run.commit else run.version
     method = comparison.method_of(run) or f"{run.method} (does not count)"
     name = comparison.log_of(run).name
-    log = f"{name}, {run.log.key[:8]}" if run.log.key != run.log.name else name
+    log = f"{name}, {run.log.key[:8]}" if run.log.sha256 else name
     seed = "–" if run.seed < 0 else str(run.seed)
     best = number(outcome.best) if outcome else "–"
     return [method, log, seed, f"{run.epochs:,}{planned}", run.state, score, best, code or "–"]
@@ -66,9 +66,8 @@ def csv_table(comparison: Comparison) -> str:
 
 def _values(run: Run, comparison: Comparison) -> list[object]:
     outcome, log, task = run.outcome, run.log, run.task
-    sha = "" if log.key == log.name else log.key
     return [
-        run.name, comparison.method_of(run) or run.method, log.name, sha,
+        run.name, comparison.method_of(run) or run.method, log.name, log.sha256,
         task.env or "", task.horizon or "", "" if run.seed < 0 else run.seed, run.state,
         run.epochs, run.planned or "", *(outcome._asdict()[name] if outcome else "" for name in OUTCOME),
         minutes_per_million(run) or "", run.version, run.commit, run.path,

@@ -35,7 +35,7 @@ class Channel(NamedTuple):
 
 def channels(dataset: Dataset) -> list[Channel]:
     """Every observation, then every action; percentiles 1 and 99 of a sample where there are many rows."""
-    rows = few_rows(len(dataset), ROWS)
+    rows = few_rows(dataset, ROWS)
     observations = [
         _channel(str(column), dataset.observations[rows, place], None)
         for place, column in enumerate(dataset.columns.observations)

@@ -63,7 +63,7 @@ def lengths(dataset: Dataset) -> Panel | None:
 
 def projection(dataset: Dataset) -> Panel | None:
     """Where the log went: the two directions in which its observations vary most, coloured by reward."""
-    rows = few_rows(len(dataset), POINTS)
+    rows = few_rows(dataset, POINTS)
     observations = dataset.observations[rows].astype(np.float64)
     spread = observations.std(0)
     if (spread > 0).sum() < 2:

@@ -59,11 +59,17 @@ def few(sample: Sample, at_most: int, among: Bool[np.ndarray, " row"] | None = N
     return np.sort(np.random.default_rng(1).choice(places, at_most, replace=False))
 
 
-def few_rows(rows: int, at_most: int) -> Int[np.ndarray, " few"]:
-    """All rows of a log, or so many of them, drawn with a fixed seed."""
-    if rows <= at_most:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(4).choice(rows, at_most, replace=False))
+def few_rows(dataset: Dataset, at_most: int) -> Int[np.ndarray, " few"]:
+    """All rows of a log that hold what can be measured, or so many of them, drawn with a fixed seed."""
+    rows = np.flatnonzero(measured(dataset))
+    if len(rows) <= at_most:
+        return rows
+    return rows[np.sort(np.random.default_rng(4).choice(len(rows), at_most, replace=False))]
+
+
+def measured(dataset: Dataset) -> Bool[np.ndarray, " row"]:
+    """Rows whose observation and action hold no value that no measurement gives."""
+    return np.ones(len(dataset), bool) if dataset.outliers is None else ~dataset.outliers.window
 
 
 def _scaled(values: Float64[np.ndarray, "row column"]) -> Float64[np.ndarray, "row moving"]:

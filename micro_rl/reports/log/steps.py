@@ -113,6 +113,7 @@ def _foretold(log: Series, setting: int, history: int, longest: int) -> Foretold
     for chosen in (half, ~half):
         foretold = regression.predicted(inputs[chosen], targets[chosen], inputs[~chosen])
         left += np.square(targets[~chosen] - foretold).mean(0) / np.maximum(targets[~chosen].var(0), 1e-12) / 2
+    left = np.minimum(left, 1)  # so much the mean leaves
     worst = int(left.argmax())
     return Foretold(setting, float(left.mean()), float(left[worst]), log.observed[asked[worst]])
 

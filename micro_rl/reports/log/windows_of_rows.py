@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int
 from micro_rl.data import Dataset
 from micro_rl.data.process_words import ResampleKind
 from micro_rl.data.readers.resample import resampled
+from micro_rl.reports.log.sample import measured
 
 BLOCKS = 10
 """Stretches of rows, of which every other is one half: both halves see the whole log, and few rows are neighbours."""
@@ -25,12 +26,13 @@ class Series(NamedTuple):
 
 
 def series(dataset: Dataset) -> Series:
-    """A log's columns that move, the newest observation alone of windows."""
-    width = dataset.observation_size
-    observations, moving = _standardised(dataset.observations[:, :width])
-    actions, acting = _standardised(dataset.actions)
-    begins = np.zeros(len(dataset), bool)
+    """A log's columns that move, the newest observation alone of windows; cut where no measurement gives a value."""
+    width, good = dataset.observation_size, measured(dataset)
+    observations, moving = _standardised(dataset.observations[good, :width])
+    actions, acting = _standardised(dataset.actions[good])
+    begins = np.append(True, ~good[:-1])
     begins[dataset.starts] = True
+    begins = begins[good]
     names = [str(column) for column in dataset.columns.observations[:width]]
     outside = np.isin(np.arange(width), dataset.exogenous)
     return Series(

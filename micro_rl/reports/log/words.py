@@ -5,6 +5,7 @@ from micro_rl.data.log_parts import Summary
 from micro_rl.reports.log import timing
 from micro_rl.reports.log.describe import NEARLY, Insight
 from micro_rl.reports.log.learning_curve import Outlook
+from micro_rl.reports.log.sample import FOLDS, ROWS
 
 FAR_AWAY = 1000
 """Times the rows beyond which nobody should count."""
@@ -56,13 +57,14 @@ def density(insight: Insight) -> str:
     if insight.closeness is None:
         return ""
     other, half = insight.closeness
+    parts = "episodes" if insight.by_episode else "parts of the log"
     text = (
-        f"From a row to the nearest one of other episodes it is {_percent(other)} of the way between two rows drawn at "
+        f"From a row to the nearest one of other {parts} it is {_percent(other)} of the way between two rows drawn at "
         f"random (observation and action together); within a random half of the log, {_percent(half)}."
     )
     if other > 1.25 * half:
-        return f"{text} Episodes go where others do not: a policy that leaves one is soon alone."
-    return f"{text} Other episodes are no further away than its own: they cover the same ground."
+        return f"{text} {parts.capitalize()} go where others do not: a policy that leaves one is soon alone."
+    return f"{text} Other {parts} are no further away than its own: they cover the same ground."
 
 
 def pace(insight: Insight) -> str:
@@ -77,7 +79,7 @@ def rows_needed(insight: Insight) -> str:
         return "There are too few rows to say what more of them would do."
     last = insight.curve[-1]
     return (
-        f"Predicting one step of episodes held out, after {plural(last.rows, 'row')}, a ridge regression leaves "
+        f"Predicting one step of {_held_out(insight)}, after {plural(last.rows, 'row')}, a ridge regression leaves "
         f"{_percent(last.ridge)} of the variance, nearest neighbours {_percent(last.neighbours)}. "
         f"{_more(insight.outlook)} This is what two simple regressions need for one step; how many rows a policy "
         "needs, nothing here can tell."
@@ -103,13 +105,14 @@ def _more(outlook: Outlook) -> str:
 
 def basis(insight: Insight) -> str:
     """What was looked at."""
-    few = insight.summary
-    whole = insight.looked_at >= few.rows - few.episodes
+    whole = insight.looked_at < ROWS
     rows = "all usable rows" if whole else f"{insight.looked_at:,} rows drawn with a fixed seed"
-    split = (
-        "episodes held out" if insight.by_episode else "blocks of rows held out, since there are fewer than 5 episodes"
-    )
-    return f"Behaviour, density and prediction were computed on samples of {rows}, with {split}."
+    why = "" if insight.by_episode else f", since there are fewer than {FOLDS} episodes"
+    return f"Behaviour, density and prediction were computed on samples of {rows}, with {_held_out(insight)}{why}."
+
+
+def _held_out(insight: Insight) -> str:
+    return "episodes held out" if insight.by_episode else "blocks of rows held out"
 
 
 def steps(few: Summary) -> str:
