@@ -52,3 +52,18 @@ def test_texts_and_digits_are_times(tmp_path, times, time_format):
 )
 def test_what_is_no_time(tmp_path, times, time_format, words):
     refused(written(tmp_path / "log.parquet", pa.array(times)), words, reading=reading(time_format))
+
+
+@pytest.mark.parametrize("units", [("us", "ms"), ("ms", "us"), ("s", "ns"), ("ns", "s")])
+def test_files_of_a_folder_may_count_in_other_units(tmp_path, units):
+    minutes = [START + datetime.timedelta(minutes=minute) for minute in range(8)]
+    for file, (unit, times) in enumerate(zip(units, (minutes[:4], minutes[4:]), strict=True)):
+        written(tmp_path / f"log_{file}.parquet", pa.array(times, pa.timestamp(unit, "UTC")))
+    log = load(tmp_path, reading=reading())
+    assert (log.step_seconds, log.lengths.tolist()) == (60.0, [8])
+
+
+def test_a_folder_of_dates_and_numbers_is_refused(tmp_path):
+    written(tmp_path / "log_0.parquet", pa.array([START]))
+    written(tmp_path / "log_1.parquet", pa.array([1.0]))
+    refused(tmp_path, "'t' holds dates in some files and numbers in others: write them alike", reading=reading())
