@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float64, Int, Shaped
 
+from micro_rl.data.checks.findings import Finding
+from micro_rl.data.readers import number_times
 from micro_rl.errors import UserError
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -141,6 +143,8 @@ class Steps:
     def __init__(self, path: Path, name: str, unit: str | None):
         self._path, self._name, self._unit = path, name, unit
         self._last: np.ndarray | None = None
+        self.doubts: list[Finding] = []
+        """What the first times themselves speak against."""
         self._rows = 0
 
     def __call__(self, column: pa.Array) -> Float64[np.ndarray, " row"]:
@@ -178,4 +182,6 @@ class Steps:
         if not np.isfinite(times).all():
             row = self._rows + int(np.flatnonzero(~np.isfinite(times))[0])
             raise UserError(f"{self._path}: the time column {self._name!r} is no number in row {row}: repair it")
+        if not self._rows:
+            self.doubts = number_times.doubted(self._name, times, self._unit)
         return times
