@@ -170,7 +170,8 @@ class _Gathered:
             problems.append(findings.warning("episode-again", text, rows))
         parted = process.apart(begins, np.concatenate(self.keep)) if self.keep else begins
         late = np.zeros_like(begins)
-        if self.clock:
+        if self.clock and self.roles.time:
+            cuts.refuse_newest_first(self.path, self.roles.time, parted, self.steps.values())
             least = self.process.resampling.seconds if self.process.resampling else 0.0
             late, gaps = cuts.gaps(parted, self.steps.values(), reading.largest_gap, least)
             problems += gaps
