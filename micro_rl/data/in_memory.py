@@ -33,6 +33,7 @@ _REMEDIES = {
     " in the file": "",
     " (--horizon)": "",
     " (--missing drop)": "",
+    " (--time-unit)": "",
     "say how it is written with time_format (--time-format)": "convert it to dates before (pandas.to_datetime)",
 }
 """Remedies of files, and what they are here ..."""

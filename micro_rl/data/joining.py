@@ -7,9 +7,13 @@ from hashlib import sha256
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.description import describe
 from micro_rl.data.taking import as_read
 from micro_rl.data.writers.rows import lacks_next
 from micro_rl.errors import UserError
+
+MEANING = ("horizon", "reward", "largest_gap", "where", "fill", "resample", "missing", "part")
+"""Options that tell what rows and rewards are, not how a file is written."""
 
 
 def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
@@ -45,6 +49,30 @@ def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
     step = next((log.step_seconds for log in whole if log.step_seconds), None)
     joined = replace(first, **arrays, sha256=digest, notes=notes, step_seconds=step, groups=_labels(whole))
     return as_read(joined, not all(lacking))
+
+
+def read_otherwise(first: Dataset, others: Sequence[Dataset]) -> list[str]:
+    """Says what options tell of the first log and what is not so in the others, which the TOML beside each describes.
+
+    Args:
+        first: a log that was read with options.
+        others: what is to be put behind it.
+
+    Returns:
+        A sentence for each option and log.
+    """
+    lines = []
+    for word in MEANING:
+        value = getattr(first.reading, word)
+        for other in () if value in (None, ()) else others:
+            theirs = getattr(describe(other.path, other.reading).reading, word)
+            if theirs != value:
+                option, own = "--" + word.replace("_", "-"), "without it" if theirs in (None, ()) else f"by {theirs!r}"
+                lines.append(
+                    f"{option} is for {first.path.name} alone: {other.path.name} is read {own}; to read both alike, "
+                    f"convert {other.path.name} with {option} first, and join that"
+                )
+    return lines
 
 
 def _labels(logs: Sequence[Dataset]) -> np.ndarray | None:

@@ -9,7 +9,7 @@ import pytest
 
 from micro_rl.data import ReadOptions
 from micro_rl.data.description import Description
-from micro_rl.data.readers import arrow_columns, csv_table, csv_text, csv_times, parquet_table
+from micro_rl.data.readers import arrow_columns, csv_table, csv_text, parquet_table, text_times
 from micro_rl.data.readers.arrow_columns import Changes, Steps
 from micro_rl.errors import UserError
 
@@ -136,13 +136,13 @@ def dated(days, hours) -> pa.RecordBatch:
     ],
 )
 def test_times_in_two_columns(day, hour, form):
-    [time] = csv_times.joined(LOG, dated([day], [hour]), ("day", "hour"), form, 0).to_pylist()
+    [time] = text_times.joined(LOG, dated([day], [hour]), ("day", "hour"), form, 0).to_pylist()
     assert time == datetime.datetime(2026, 1, 2, 3, 4, 5)
 
 
 def test_times_in_two_columns_that_are_none():
     def joined(days, hours, form=None):
-        return refusal(csv_times.joined, LOG, dated(days, hours), ("day", "hour"), form, 100)
+        return refusal(text_times.joined, LOG, dated(days, hours), ("day", "hour"), form, 100)
 
     assert joined(["2026-01-02", None], ["03:04", "03:04"]) == (
         "log.csv: the time in 'day' and 'hour' is empty in row 101: fill it"

@@ -1,6 +1,8 @@
 """Times as people's programs write them: fractions of a second, halves of the day, zones; read as `data init` says."""
 
+import re
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -95,3 +97,92 @@ def test_what_data_init_proposes_is_read(tmp_path, times, time_format):
     assert tomllib.loads(text).get("time_format") == time_format and "0.5 s from row to row" in text
     path.with_suffix(".toml").write_text("reward = 'x'\n" + text)
     assert load(path).step_seconds == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "time_format", "second"),
+    [
+        ("When", ["20240330235800", "20240330235900", "20240331000000"], "%Y%m%d%H%M%S", 60),
+        ("stamp", ["20240330235800.0", "20240330235900.0", "20240331000000.0"], "%Y%m%d%H%M%S", 60),
+        ("When", ["202403302358", "202403302359", "202403310000"], "%Y%m%d%H%M", 60),
+        ("Date", ["20240330", "20240331", "20240401"], "%Y%m%d", 86400),
+        ("Date;Time", ["20240331;23:58:00", "20240331;23:59:00", "20240401;00:00:00"], "%Y%m%d %H:%M:%S", 60),
+        ("Date;Time", ["20240331;23:57:00", "20240331;23:58:00", "20240331;23:59:00"], "%Y%m%d %H:%M:%S", 60),
+    ],
+)
+def test_dates_in_digits_are_guessed_and_read(tmp_path, name, times, time_format, second):
+    path = written(tmp_path / "log.csv", times)
+    path.write_text(path.read_text().replace("Date;Time" if ";" in name else "Date", name))
+    text = draft(path).text
+    table = tomllib.loads(text)
+    assert (table["time_format"], table["observations"], "time_unit" in table) == (time_format, ["x"], False)
+    path.with_suffix(".toml").write_text("reward = 'x'\n" + text)
+    assert load(path).step_seconds == second and f"{second} s from row to row" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("time", ["20240330", "20240332", "20240401"]),
+        ("level", ["20240330", "20240331", "20240401"]),
+        ("lot", ["20240330180000", "20240330180000", "20240331180000"]),
+        ("time", ["20240330180000", "20240330180060", "20240330180120"]),
+    ],
+)
+def test_other_numbers_are_no_dates_in_digits(tmp_path, name, numbers):
+    path = written(tmp_path / "log.csv", numbers)
+    path.write_text(path.read_text().replace("Date", name))
+    assert "time_format" not in draft(path).text
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "unit"),
+    [
+        (45381.75, 60 / 86400, "d"),
+        (45381.75, 900 / 86400, "d"),
+        (45381.75, 1 / 86400, "d"),
+        (36000.5, 0.01, None),
+        (36000.5, 0.5, None),
+        (36000, 60, None),
+        (0.5, 60 / 86400, None),
+    ],
+)
+def test_a_spreadsheets_days_are_guessed_by_their_size_and_pace(tmp_path, first, step, unit):
+    path = written(tmp_path / "log.csv", [f"{first + row * step:.8f}" for row in range(9)])
+    path.write_text(path.read_text().replace("Date", "time"))
+    text = draft(path).text
+    assert tomllib.loads(text).get("time_unit") == unit
+    path.with_suffix(".toml").write_text("reward = 'x'\n" + text)
+    assert load(path).step_seconds == pytest.approx(step * (86400 if unit else 1), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "words"),
+    [
+        (
+            [1711821600000, 1711821660000],
+            None,
+            r"holds 1711821660000, read as seconds, .* time_unit = 'ms' \(--time-unit\)",
+        ),
+        ([1711821600000000, 1711821660000000], "s", "time_unit = 'us'"),
+        (
+            [20240330180000, 20240330180100],
+            None,
+            r"\(20240330180000, %Y%m%d%H%M%S\), read as a count of seconds: say how",
+        ),
+        ([20240330180000, 20240330180100], "ms", "read as a count of ms: say how it is written with time_format"),
+        ([20240330, 20240331], None, r"\(20240330, %Y%m%d\), read as a count of seconds"),
+        ([1711821600, 1711821660], None, None),
+        ([1711821600000, 1711821660000], "ms", None),
+        ([45381.75, 45381.76], "d", None),
+        ([738000.75, 738000.76], "d", None),
+    ],
+)
+def test_numbers_that_can_be_no_seconds_are_noted(tmp_path, times, unit, words):
+    path = written(tmp_path / "log.csv", list(map(str, times)))
+    log = load(path, reading=replace(reading("Date", None), time_unit=unit))
+    notes = [note for note in log.notes if "the time column" in note]
+    assert len(notes) == (words is not None) and (words is None or re.search(words, notes[0]))
+    if words:
+        words = replace(reading("Date", None), time_unit=unit, resample=("5min",))
+        refused(path, notes[0], reading=words)

@@ -80,6 +80,25 @@ def test_gaps_in_time_in_whole_sentences():
     assert cuts.gaps(begins_at(2, 0), np.array([5, 0], np.float32), None)[0].tolist() == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("times", "reading"),
+    [
+        ([9, 8, 7, 6, 5], {}),
+        ([2, 1, 0, 2, 1], {"episode": "lot"}),
+        ([300, 240, 180, 120, 60], {"resample": ("2min",)}),
+    ],
+)
+def test_the_newest_row_first_is_refused(tmp_path, times, reading):
+    path = tmp_path / "log.csv"
+    rows = [f"{time},{lot},{row / 7},{row % 2 / 2}" for row, (time, lot) in enumerate(zip(times, "aaabb", strict=True))]
+    path.write_text("\n".join(["t,lot,x,u", *rows]) + "\n")
+    words = ReadOptions(observations=("x",), actions=("u",), reward="x", time="t", **reading)
+    count = "3 of 3" if "episode" in reading else "4 of 4"
+    refused(
+        path, f"'t' runs backwards from row to row, {count} times: the newest row stands first; sort", reading=words
+    )
+
+
 def lacking() -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Two episodes of four rows; row 4 has no value before it in its episode, row 6 no reward."""
     columns = {

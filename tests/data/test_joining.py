@@ -101,6 +101,26 @@ def test_a_log_and_a_controllers_record_become_one(tmp_path: Path, capsys: pytes
     assert "is the log itself" in capsys.readouterr().err
 
 
+def test_options_that_are_for_the_first_log_alone_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = "".join(f"{row},{row / 7},{row % 2 / 2}\n" for row in range(9))
+    words = "observations = ['x']\nactions = ['u']\ntime = 't'\nreward = '-abs(x)'\nlargest_gap = 9.0\n"
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").write_text("t,x,u\n" + rows + ("9,0,0\n" if name == "two" else ""))
+        (tmp_path / f"{name}.toml").write_text(words)
+    one, two, both = (str(tmp_path / name) for name in ("one.csv", "two.csv", "both.hdf5"))
+    options = ["--reward", "-abs(x - 1)", "--where", "x < 1", "--largest-gap", "9", "--delimiter", ","]
+    assert cli.run(["data", "convert", one, both, "--join", two, *options]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert (
+        "--reward is for one.csv alone: two.csv is read by '-abs(x)'; to read both alike, convert two.csv with --reward"
+        in words
+    )
+    assert "--where is for one.csv alone: two.csv is read without it; to" in words
+    assert "gap is for" not in words and "delimiter is for" not in words
+    assert cli.run(["data", "convert", one, both, "--force", *options]) == 0
+    assert "alone" not in capsys.readouterr().out
+
+
 def test_who_controlled_is_told_where_all_logs_tell(tmp_path: Path):
     one = replace(load(write_hdf5(tmp_path / "one.hdf5", columns(), **NAMES)), groups=np.array(["a", "b", "c"]))
     two = load(write_hdf5(tmp_path / "two.hdf5", columns((3,), (True,), 1), **NAMES))

@@ -26,7 +26,7 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.data.conversion import convert, form_of, left_behind
-    from micro_rl.data.joining import join
+    from micro_rl.data.joining import join, read_otherwise
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.training.log_reading import read_log
 
@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> None:
     form = form_of(inputs.dst, inputs.options.to)
     sources = [read_log(inputs.src, inputs.reading), *map(read_log, inputs.options.join)]
     log, line = join(sources[0], sources[1:]) if inputs.options.join else sources[0], partial(say, console())
-    for note in log.notes:
+    for note in (*log.notes, *read_otherwise(sources[0], sources[1:])):
         line(f"note: {note}")
     command = shlex.join(["micro-rl", "data", "convert", *arguments])
     back, lost = convert(log, inputs.dst, form, command, inputs.options.force, sources)
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> None:
         lost.append("who controlled (group), which not all of the logs tell")
     for text in (*(text for own in sources for text in left_behind(own)), *lost):
         line(f"not kept: {text}")
-    read = f"the {inputs.reading.part} part" if inputs.reading.part else "what was read"
+    read = f"the {inputs.reading.part} part" if inputs.reading.part and not inputs.options.join else "what was read"
     line(
         f"{back.path}: {plural(len(back), 'row')}, {plural(len(back.starts), 'episode')}, "
         f"read back and equal to {read} of {' and '.join(str(own.path) for own in sources)}"

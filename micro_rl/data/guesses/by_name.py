@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from micro_rl.data.guesses.columns import Guess
+from micro_rl.data.readers import number_times
 
 Role = Literal["action", "set-point", "outside", "episode", "terminal", "observation"]
 _WORDS: tuple[tuple[Role, str], ...] = (
@@ -21,6 +22,8 @@ _WORDS: tuple[tuple[Role, str], ...] = (
     ),
 )
 """Words that a name is made of, the first that fits decides."""
+GROWS = 0.95
+"""Share of the rows in which times are later than in the row before."""
 
 
 class Guessed(NamedTuple):
@@ -50,7 +53,7 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
     Returns:
         What each may be for.
     """
-    every, columns = columns, [column for column in columns if column.name.strip()]
+    every, columns = columns, [_dated(column) for column in columns if column.name.strip()]
     by_role: dict[Role, list[Guess]] = {role: [] for role in ("observation", *(role for role, _ in _WORDS))}  # pyright: ignore[reportAssignmentType]
     time = _time(columns)
     for column in columns:
@@ -72,13 +75,29 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
     )
 
 
+def _dated(column: Guess) -> Guess:
+    """A column of dates in digits as what it is: those with a time of day by their order, those without by its name."""
+    form = number_times.written(column.numbers) if column.kind in ("number", "constant") else None
+    if form == number_times.DAY and re.search(r"\b(date|datum|day|tag|t|time|stamp|timestamp)\b", _plain(column.name)):
+        return column._replace(kind="date", time_format=form)
+    if form and form != number_times.DAY and max(_grows(column.numbers), _grows(-column.numbers)) > GROWS:
+        return column._replace(kind="time", time_format=form)
+    return column
+
+
 def _time(columns: Sequence[Guess]) -> Guess | None:
-    """The first column of dates, else one of numbers that always grow and that is called so."""
+    """The first column of dates, else one of numbers that always grow and that is called so, else one of days."""
     dated = next((column for column in columns if column.kind == "time"), None)
     called = re.compile(r"\b(t|time|stamp|timestamp|seconds|secs?|epoch|zeit)\b")
     named = [column for column in columns if column.kind == "number" and called.search(_plain(column.name))]
-    grows = [column for column in named if (np.diff(column.numbers) > 0).mean() > 0.95]
-    return dated or next(iter(grows), None)
+    clocks = any(column.kind == "clock" for column in columns)
+    days = [column._replace(kind="time") for column in columns if column.kind == "date" and not clocks]
+    return dated or next((column for column in (*named, *days) if _grows(column.numbers) > GROWS), None)
+
+
+def _grows(numbers: np.ndarray) -> float:
+    """In which share of the rows numbers are larger than in the row before."""
+    return float((np.diff(numbers) > 0).mean()) if len(numbers) > 1 else 0.0
 
 
 def _role(column: Guess) -> Role:

@@ -34,7 +34,7 @@ MOSTLY = 0.5
 EMPTY = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "#N/A", "n/a"})
 LARGEST = float(np.finfo(np.float32).max)
 _UNIT = re.compile(r"^(.*?)\s*[\[(]([^\[\]()]{1,20})[\])]$")
-_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
+_FRACTION = re.compile(r"(?:(?<=:\d\d)|(?<=^\d{14}))[.,](\d+)")
 _NUMBER = re.compile(r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$")
 
 

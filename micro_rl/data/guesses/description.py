@@ -14,12 +14,16 @@ from micro_rl.data.guesses import by_name, columns, sample
 from micro_rl.data.guesses.by_name import Guessed
 from micro_rl.data.guesses.columns import Guess
 from micro_rl.data.guesses.sample import Sample
+from micro_rl.data.readers import number_times
 
 SHORT = 5
 """Rows of the longest hole that is proposed to be filled."""
 PERCENT = (0.0, 100.0)
-UNITS = {"ns": 1e17, "us": 1e14, "ms": 1e11, "s": 0.0}
-"""Of times since 1970, which from 1973 on are larger than this."""
+DAY = 86_400
+SERIAL = (20_000.0, 80_000.0)
+"""Days as spreadsheets count them, from 1954 to 2119."""
+PACES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
+"""Seconds from row to row, as logs have them."""
 
 
 class Draft(NamedTuple):
@@ -126,10 +130,10 @@ def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"
     steps, unit = steps[steps > 0], ""
     usual = float(np.median(steps)) if len(steps) else 0.0
     if time.kind == "number":
-        median = float(np.nanmedian(clock))
-        unit = next((unit for unit, least in UNITS.items() if median > least), "s")
+        unit = "d" if _in_days(clock, usual) else number_times.unit_of(float(np.nanmedian(clock)))
     gaps = int((steps > 3 * usual).sum())
-    pace = f"{usual:.6g} {unit or 's'} from row to row; {gaps} gaps longer than three such steps"
+    step = f"{usual * DAY:.3g} s" if unit == "d" else f"{usual:.6g} {unit or 's'}"
+    pace = f"{step} from row to row; {gaps} gaps longer than three such steps"
     yield _line("time", name, pace)
     if time.time_format:
         yield _line("time_format", time.time_format)
@@ -137,6 +141,12 @@ def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"
         yield _line("time_unit", unit, "a guess, by their size")
     yield '# resample = "5min"   # longer steps; `micro-rl data info` proposes some where they are needed'
     yield ""
+
+
+def _in_days(clock: Float64[np.ndarray, " row"], usual: float) -> bool:
+    """Whether times are a spreadsheet's days: of our time, and a usual pace apart, which the same in seconds is not."""
+    inside = SERIAL[0] <= np.nanmin(clock) and np.nanmax(clock) <= SERIAL[1]
+    return bool(inside) and any(abs(usual * DAY / pace - 1) < 0.02 for pace in PACES)
 
 
 def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:

@@ -115,10 +115,19 @@ def _holds(row: list[str]) -> bool:
 
 
 def _lines_of_title(lines: list[str]) -> int:
-    """Lines above the heading that have fewer columns than the rows, as a title has."""
-    columns = [(line, max(map(without_quoted(row).count, DELIMITERS))) for line, row in rows(lines[:50])]
-    usual = max((count for _, count in columns[len(columns) // 2 :]), default=0)
-    return next((line for line, count in columns if count and count >= usual / 2), 0)
+    """Lines above the heading: the first that is as wide as the rows and has no numbers, else half as wide."""
+    columns = [(line, row, max(map(without_quoted(row).count, DELIMITERS))) for line, row in rows(lines[:50])]
+    usual = max((count for *_, count in columns[len(columns) // 2 :]), default=0)
+    line, row = next(((line, row) for line, row, count in columns if count == usual), (0, ""))
+    if usual and _is_text(row):
+        return line
+    return next((line for line, _, count in columns if count and count >= usual / 2), 0)
+
+
+def _is_text(row: str) -> bool:
+    """Whether no cell of a row is a number."""
+    cells = next(csv.reader([row.replace("\n", " ")], delimiter=delimiter_of(row)), [])
+    return not any(csv_text.number(cell, ",") for cell in cells)
 
 
 def _decimal(rows: list[list[str]]) -> str:

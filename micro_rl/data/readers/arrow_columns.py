@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float64, Int, Shaped
 
+from micro_rl.data.checks.findings import Finding
+from micro_rl.data.readers import number_times
 from micro_rl.errors import UserError
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -140,27 +142,34 @@ class Steps:
 
     def __init__(self, path: Path, name: str, unit: str | None):
         self._path, self._name, self._unit = path, name, unit
-        self._last: Any = None
+        self._last: np.ndarray | None = None
+        self.doubts: list[Finding] = []
+        """What the first times themselves speak against."""
         self._rows = 0
 
     def __call__(self, column: pa.Array) -> Float64[np.ndarray, " row"]:
-        ticks, second = self._ticks(plain(column))
-        if self._last is None:
-            self._last = ticks[0]
-        steps = np.diff(ticks, prepend=self._last)
-        self._last = ticks[-1]
+        ticks = self._ticks(plain(column))
+        last = ticks[:1] if self._last is None else self._last
+        if last.dtype.kind != ticks.dtype.kind:
+            raise UserError(
+                f"{self._path}: the time column {self._name!r} holds dates in some files and numbers in others: write "
+                "them alike"
+            )
+        steps = np.diff(ticks, prepend=last)  # in the finer unit, where the batches before had another
+        self._last = ticks[-1:]
         self._rows += len(ticks)
-        return steps * second
+        unit = np.datetime_data(steps.dtype)[0] if steps.dtype.kind == "m" else self._unit or "s"
+        return steps.astype(np.float64) * SECONDS[unit]
 
-    def _ticks(self, column: pa.Array) -> tuple[np.ndarray, float]:
-        """Whole ticks of a clock, or numbers, and how many seconds one is."""
+    def _ticks(self, column: pa.Array) -> np.ndarray:
+        """Dates, in the unit of their column, or numbers."""
         _refuse_empty(self._path, f"the time column {self._name!r}", column.is_null(), self._rows)
         if pa.types.is_date(column.type):
             column = column.cast(pa.timestamp("ms"))
         if pa.types.is_timestamp(column.type):
             if self._unit is not None:
                 raise UserError(f"{self._path}: {self._name!r} holds dates, not numbers: leave time_unit out")
-            return column.cast(pa.int64()).to_numpy(zero_copy_only=False), SECONDS[column.type.unit]
+            return column.cast(pa.timestamp(column.type.unit)).to_numpy(zero_copy_only=False)
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             row, example = _first_text(column)
             where = f" in row {self._rows + row}" if row else ""
@@ -173,4 +182,6 @@ class Steps:
         if not np.isfinite(times).all():
             row = self._rows + int(np.flatnonzero(~np.isfinite(times))[0])
             raise UserError(f"{self._path}: the time column {self._name!r} is no number in row {row}: repair it")
-        return times, SECONDS[self._unit or "s"]
+        if not self._rows:
+            self.doubts = number_times.doubted(self._name, times, self._unit)
+        return times

@@ -14,7 +14,7 @@ from micro_rl.core.wording import plural, with_verb
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
-from micro_rl.data.readers import csv_text, csv_times
+from micro_rl.data.readers import csv_text, text_times
 from micro_rl.data.readers.arrow_columns import of_words
 from micro_rl.data.readers.heading import MOST_LINES, delimiter_of, line_of, rows
 from micro_rl.data.readers.roles import JOINT, Kind
@@ -44,7 +44,7 @@ class Table:
                 raise UserError(f"{path}: {name} must be one plain character, not {sign!r}")
         if self._delimiter == reading.decimal:
             raise UserError(f"{path}: decimal and delimiter are both {self._delimiter!r}: give another delimiter")
-        csv_times.refuse_names_of_zones(path, reading.time_format)
+        text_times.refuse_names_of_zones(path, reading.time_format)
         self._below, self._quoted = 0, _has_marks(path, HEADER_BYTES)
         self._stored: tuple[str, ...] = ()
         self._stored = self._names()
@@ -76,11 +76,11 @@ class Table:
         time_format, columns = self._description.reading.time_format, []
         for name, kind in kinds.items():
             if name not in batch.schema.names:
-                columns.append(csv_times.joined(self._path, batch, self._times, time_format, before))
+                columns.append(text_times.joined(self._path, batch, self._times, time_format, before))
                 continue
             column = batch[name]
             if kind == "time" and pa.types.is_string(column.type):
-                times, wrong = csv_times.read(column, time_format)
+                times, wrong = text_times.read(column, time_format)
                 if wrong is None:
                     column = times
                 elif wrong or time_format:

@@ -13,12 +13,13 @@ import pyarrow.parquet as arrow_parquet
 from micro_rl.core.wording import plural
 from micro_rl.data import log_paths
 from micro_rl.data.description import Description
-from micro_rl.data.readers import vectors
+from micro_rl.data.readers import text_times, vectors
+from micro_rl.data.readers.arrow_columns import numbers, plain
 from micro_rl.data.readers.roles import Kind
 from micro_rl.errors import UserError
 
 BATCH_ROWS = 2**16
-ONLY_CSV = ("delimiter", "decimal", "encoding", "time_format", "skip_rows", "skip_after_heading")
+ONLY_CSV = ("delimiter", "decimal", "encoding", "skip_rows", "skip_after_heading")
 WIDEST = 2**12
 """Numbers of one vector; more are an image."""
 
@@ -35,7 +36,8 @@ class Table:
         odd += ["a list as time"] if isinstance(description.reading.time, tuple) else []
         if odd:
             raise UserError(f"{path}: {odd[0]} is for CSV, and this is Parquet, which needs none: leave it out")
-        self._path = path
+        text_times.refuse_names_of_zones(path, description.reading.time_format)
+        self._path, self._time_format = path, description.reading.time_format
         self.files = tuple(log_paths.parquet_files(path)) if path.is_dir() else (path,)
         opened = [self._open(file) for file in self.files]
         schema = opened[0].schema_arrow
@@ -59,6 +61,8 @@ class Table:
             file, rows = self._open(path), 0
             for batch in file.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
                 columns = dict(self._columns(path, batch, wanted, rows))
+                for name in (name for name, kind in kinds.items() if kind == "time"):
+                    columns[name] = _times(path, name, columns[name], self._time_format, rows)
                 rows += len(batch)
                 yield pa.RecordBatch.from_arrays([columns[name] for name in kinds], names=list(kinds))
             left -= rows
@@ -101,6 +105,30 @@ class Table:
     def _open(self, path: Path) -> arrow_parquet.ParquetFile:
         # Without a buffer: Arrow would fill one as large as a page declares itself, up to 2 GB.
         return arrow_parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+
+
+def _times(path: Path, name: str, column: pa.Array, time_format: str | None, before: int) -> pa.Array:
+    """A column of times, texts among them read; with a format numbers are texts. So many rows stand before them."""
+    column = plain(column)
+    kind = column.type
+    if time_format and pa.types.is_integer(kind):
+        column = column.cast(pa.string())
+    elif time_format and (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        digits = [np.format_float_positional(number, trim="-") for number in numbers(path, name, column)]
+        column = pa.array(digits, mask=column.is_null().to_numpy(zero_copy_only=False))
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        if time_format:
+            raise UserError(f"{path}: the time column {name!r} holds {kind}, no text: leave time_format out")
+        return column
+    times, wrong = text_times.read(column.cast(pa.string()), time_format)
+    if wrong is None:
+        return times
+    if wrong or time_format:
+        raise UserError(
+            f"{path}: the time column {name!r} holds {column[wrong].as_py()[:40]!r} in row {before + wrong}, which is "
+            "no such time: repair it, or say how it is written with time_format (--time-format)"
+        )
+    return column  # whoever takes the steps says what to do
 
 
 def _is_vector(kind: pa.DataType) -> bool:

@@ -118,6 +118,9 @@ class _Gathered:
         """Joins all rows, cut into episodes."""
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
+        doubts = self.clock.doubts if self.clock else []
+        if doubts and self.process.resampling:  # nothing that is counted in seconds would be true
+            raise UserError(f"{self.path}: {doubts[0].text}")
         begins, cut = self._begins(description.reading)
         names, codes = np.unique(np.concatenate(self.labels), return_inverse=True) if self.labels else (None, None)
         rows, changed = process.carry_out(self.path, self.process, self._rows(begins, codes), self.keep, self.roles)
@@ -137,7 +140,7 @@ class _Gathered:
             groups=None if names is None or numbers is None else names[numbers.astype(int)],
             standing=standing,
             blurred={field: column.blurred() for field, column in self.measured.items()},
-            findings=(*self._empty_flags(), *cut, *changed, *more),
+            findings=(*self._empty_flags(), *doubts, *cut, *changed, *more),
         )
 
     def _rows(self, begins: np.ndarray, groups: np.ndarray | None) -> Rows:
@@ -167,7 +170,8 @@ class _Gathered:
             problems.append(findings.warning("episode-again", text, rows))
         parted = process.apart(begins, np.concatenate(self.keep)) if self.keep else begins
         late = np.zeros_like(begins)
-        if self.clock:
+        if self.clock and self.roles.time:
+            cuts.refuse_newest_first(self.path, self.roles.time, parted, self.steps.values())
             least = self.process.resampling.seconds if self.process.resampling else 0.0
             late, gaps = cuts.gaps(parted, self.steps.values(), reading.largest_gap, least)
             problems += gaps

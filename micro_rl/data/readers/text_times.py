@@ -1,4 +1,4 @@
-"""Times that a CSV holds as texts, in one column or in two, of dates and of times of day. Needs pyarrow."""
+"""Times that a table holds as texts, a CSV also in two columns, of dates and of times of day. Needs pyarrow."""
 
 import re
 from collections.abc import Sequence
