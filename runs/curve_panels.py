@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from runs.study_pages import save
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-LINES = ("-", "--", ":")
+LINES = ("-", "--", ":", "-.")
 LOWEST = -100.0
 """What lies below this score is not drawn."""
 
@@ -27,7 +27,7 @@ class Panel(NamedTuple):
 def draw(panels: Sequence[Panel], names: Sequence[str], path: Path) -> None:
     """The panels one below the other; an entry looks the same in all, by its place among the names."""
     figure = Figure(figsize=(8.5, 3.4 * len(panels)), layout="constrained")
-    styles = {name: (COLOURS[place % 7], LINES[place // 7]) for place, name in enumerate(names)}
+    styles = {name: (COLOURS[place % len(COLOURS)], LINES[place // len(COLOURS)]) for place, name in enumerate(names)}
     for axes, panel in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
         for name, curves in panel.curves.items():
             colour, line = styles[name]

@@ -20,7 +20,7 @@ SEEDS = (0, 1)
 LOGS = ("safety", "dmsd", "halfcheetah", "hopper")
 MATCHED = 1.24
 """c / beta at which MOBILE's penalty is as large as MICRO's: E[mean - min] / E[std] of five normals."""
-FROM_SUPPORT = ("micro", "anchor", "halt-anchor", "all")
+FROM_SUPPORT = ("micro", "means", "anchor", "halt-anchor", "all")
 """MICRO with Support's settings, rows of their own."""
 ENTRIES: dict[str, Entry] = {
     **{name: entry_of(name) for name in FROM_SUPPORT[:1]},
@@ -53,7 +53,7 @@ def cells() -> list[Cell]:
     seeds = {log: TRIED_SEEDS if log in TRIED_LOGS else SEEDS for log in LOGS}
     wanted = [
         Cell(log, entry, seed)
-        for part in (names[:4], names[4:11], names[11:])
+        for part in (names[:4], names[4:12], names[12:])
         for seed in TRIED_SEEDS
         for log in LOGS
         for entry in part

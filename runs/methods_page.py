@@ -49,6 +49,7 @@ PUBLISHED = {
 """arXiv 2503.19267, its table of normalised scores: the methods' own settings, at the end of training."""
 NAMES = {
     "micro": "**MICRO**",
+    "means": "MICRO, members' means",
     "halt-anchor": "MICRO, halting and anchored",
     "mobile-matched": "MOBILE at MICRO's strength",
     "sac": "SAC on the model",
@@ -67,7 +68,7 @@ NAMES = {
 }
 """In the summary."""
 README = Path("README.md")
-IN_README = ("micro", "halt-anchor", "mobile-matched", "sac", "td3_bc", "iql", "bc")
+IN_README = ("micro", "means", "halt-anchor", "mobile-matched", "sac", "td3_bc", "iql", "bc")
 BEGIN, END = "<!-- results: python -m runs.methods_page -->\n", "\n<!-- end of results -->"
 HEADS = (
     "method",
@@ -202,8 +203,8 @@ TEXT = """# The methods on one loop
 {summary}
 
 The mean over seeds; where there are several, from the least to the greatest, and how many. Halting and anchored is what
-`--preset cautious` makes of MICRO on a narrow log, as SafetyHalfCheetah is; on the others the preset is plain MICRO,
-and figures of halting and the anchor are of both set by hand.
+`--preset cautious` makes of MICRO on a narrow log, as SafetyHalfCheetah is; on the others the preset takes the members'
+means alone, and figures of halting and the anchor are of both set by hand.
 
 Scores are normalised: the mean of the last {last} evaluations up to epoch {epochs} (every second epoch, five
 episodes); the best evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these
@@ -211,9 +212,9 @@ methods are published with are early training;** what [robustness.md](robustness
 has a column of its own. All methods that learn a model share each seed's ensemble and have MICRO's settings for the
 log, one draw, and of their own only their options: what differs is the method. Fits end by themselves or, for want of
 time, after so many epochs: {capped}. `mobile-matched` has c = {matched} beta, at which its penalty is as strong as
-MICRO's; `anchor`, `halt-anchor` and `all` are MICRO with settings of [support.md](support.md). On the D4RL tasks
-MICRO's settings floor the target at 0, which the others' authors do not do. Published figures are of the methods' own
-settings, MOBILE's too, at the end of training.
+MICRO's; `means`, `anchor`, `halt-anchor` and `all` are MICRO with settings of [support.md](support.md). On the D4RL
+tasks MICRO's settings floor the target at 0, which the others' authors do not do. Published figures are of the methods'
+own settings, MOBILE's too, at the end of training.
 
 In the tables below a score of several seeds is their mean, in brackets Student's 95 % interval over the seeds. "MICRO
 minus it" is the same of the differences seed by seed, with the p of flipping their signs, which n seeds cannot bring

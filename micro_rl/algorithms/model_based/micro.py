@@ -134,7 +134,10 @@ def _calibrated(options: Options, beta: Scalar) -> CalibratedTarget:
 def _refuse_draws(options: Options) -> None:
     _refuse(options, "softness", "k", unless="draws of members")
     if options.gap != "mean-min" or options.num_samples != 1:
-        raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
+        raise UserError(
+            f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave gap at mean-min and "
+            "num_samples at 1"
+        )
     for name, usual in (("values", "draws"), ("predictions", "anew")):
         if (value := getattr(options, name)) != usual:
             raise UserError(f"{name}: {value} does nothing with a ball ({options.candidates}); leave it at {usual}")

@@ -90,8 +90,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             MappingProxyType({"epochs": 15, "max_fit_epochs": 60, "patience": 20, **FIT}), MappingProxyType({})
         ),
         "generic": Preset(MappingProxyType({}), MappingProxyType({})),
-        # [ours] the generic one, but that a narrow log is stayed near to.
-        CAUTIOUS: Preset(MappingProxyType({"support": "auto"}), MappingProxyType({})),
+        # [ours] the generic one, but that a narrow log is stayed near to, and MICRO on the members' means
+        # (docs/results/support.md, "One setting for all logs").
+        CAUTIOUS: Preset(MappingProxyType({"support": "auto"}), MappingProxyType({"micro": {"num_samples": 0}})),
     }
 )
 

@@ -16,8 +16,8 @@ class Task:
     method: str = "micro"
     """One of those that `micro-rl methods` lists, or one of your own: `mine.py`, `package.module:definition`."""
     preset: str | None = None
-    """Settings to start from: a task's, `generic`, or `cautious` (generic with support auto, for methods with models);
-    by default those of the log's name, else the generic ones."""
+    """Settings to start from: a task's, `generic`, or `cautious` (generic with support auto, for methods with models,
+    MICRO on the members' means); by default those of the log's name, else the generic ones."""
     env: str | None = None
     """Simulator to evaluate in, where the log's name does not tell: a Gymnasium id."""
     termination: str | None = None
