@@ -10,6 +10,7 @@ import pytest
 from micro_rl import Controller, ControlSettings, UserError
 from micro_rl.control.guard import PARTS
 from micro_rl.core.columns import Column, Columns
+from micro_rl.policy import Policy
 from tests.control.loops import at, of_level, proportional, range_guard
 
 
@@ -290,6 +291,26 @@ def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
     other = Columns((Column("height"), Column("flow")), (Column("valve"),))
     with pytest.raises(UserError, match="guard: its columns are not the policy's"):
         Controller(proportional(columns=other), range_guard())
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (("level", "level"), ("valve",), "observations are called 'level'"),
+        (("a", "b"), ("v", "v"), "actions are called 'v'"),
+    ],
+)
+def test_columns_of_one_name_are_refused_before_the_loop(names: tuple[Any, Any, str]):
+    """A decision by names would leave an actuator out."""
+    observations, actions, words = names
+    columns = Columns(*(tuple(map(Column, part)) for part in (observations, actions)))
+    act = len(actions)
+    policy = Policy(
+        [(np.zeros((2, 2 * act)), np.zeros(2 * act))], observation_mean=[0, 0], observation_std=[1, 1],
+        action_mid=np.zeros(act), action_half=np.ones(act), columns=columns,
+    )  # fmt: skip
+    with pytest.raises(UserError, match=f"policy: several {words}, and a controller goes by names"):
+        Controller(policy)
 
 
 @pytest.mark.parametrize("of", ["policy", "fallback"])
