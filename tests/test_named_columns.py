@@ -104,6 +104,7 @@ def test_with_a_history_the_names_are_the_newest_observations():
         (VALUES | {"p": [1, 2]}, "'level' has shape (), 'p' (2,): give one value for each name"),
         ({name: [[1.0]] for name in VALUES}, "has shape (1, 1)"),
         (VALUES | {"p": "high"}, "'p' is no number but 'high'"),
+        (VALUES | {"p": 10**400}, "'p' is no number but 1000"),
         (VALUES | {"p": np.nan}, "not finite in column 3 (p [bar])"),
     ],
 )
