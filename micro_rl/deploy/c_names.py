@@ -53,4 +53,5 @@ def of_columns(prefix: str, names: Sequence[str]) -> list[str]:
 def in_comment(text: str) -> str:
     """A text that ends no comment, begins none, and is in one line that compilers do not warn of."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "/")
+    shown = shown.replace("\\", "/").replace("*/", "* /").replace("/*", "/ *")
+    return re.sub(r"\?(?=\?)", "? ", shown)

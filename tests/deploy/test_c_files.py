@@ -237,6 +237,7 @@ def test_columns_have_names_of_their_own():
     names = of_columns("P", ["a", "a 2", "a", "A", "x" * 80, "x" * 90])
     assert len(set(names)) == 6 and max(map(len, names)) < 45
     assert in_comment("a */ b /* ??/ \\ \u202e \n") == "a * / b / * ? ?/ / ? ?"
+    assert in_comment("Plant???/ ????") == "Plant? ? ?/ ? ? ? ?" and in_comment("a *\\ b") == "a * / b"
 
 
 @pytest.mark.parametrize(
