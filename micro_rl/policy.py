@@ -19,7 +19,7 @@ from micro_rl.core.arguments import path as checked_path
 from micro_rl.core.columns import UNNAMED, Columns, title
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.named_values import numbers
-from micro_rl.core.numpy_network import frozen, frozen_layers, last_layer, standardised
+from micro_rl.core.numpy_network import frozen, frozen_layers, inward, last_layer, standardised
 from micro_rl.core.shapes import Bool, Float
 from micro_rl.storage import policy_file
 from micro_rl.storage.policy_parts import Layer, PolicyParts
@@ -92,6 +92,7 @@ class Policy:
         self.columns, self.mapping = columns, mapping
         self._past: _Past | None = None
         self._parts().check()
+        self._lowest, self._highest = inward(self.action_low, self.action_high)
         self.columns = UNNAMED.filled(self.observation_size, self.action_size) if columns == UNNAMED else columns
 
     def reset(self, rows: ArrayLike | None = None) -> None:
@@ -127,7 +128,7 @@ class Policy:
         return policy_file.digest(self._parts())
 
     def __call__(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows act"]:
-        """Give the deterministic action, action_mid + action_half * tanh(mean).
+        """Give the deterministic action, action_mid + action_half * tanh(mean), within the bounds.
 
         Args:
             observation: [obs] or [rows, obs], raw units, or by its columns' names.
@@ -260,4 +261,5 @@ class Policy:
         return raw
 
     def _squashed(self, unsquashed: Float[np.ndarray, "*rows act"]) -> Float[np.ndarray, "*rows act"]:
-        return (self.action_mid + self.action_half * np.tanh(unsquashed)).astype(np.float32)
+        action = self.action_mid + self.action_half * np.tanh(unsquashed)
+        return np.minimum(np.maximum(action, self._lowest), self._highest).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import micro_rl
-from micro_rl.core.columns import UNNAMED, Column, Columns
+from micro_rl.core.columns import UNNAMED, Column, Columns, distinct
 from micro_rl.core.named_values import in_order
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -104,6 +104,7 @@ def test_with_a_history_the_names_are_the_newest_observations():
         (VALUES | {"p": [1, 2]}, "'level' has shape (), 'p' (2,): give one value for each name"),
         ({name: [[1.0]] for name in VALUES}, "has shape (1, 1)"),
         (VALUES | {"p": "high"}, "'p' is no number but 'high'"),
+        (VALUES | {"p": 10**400}, "'p' is no number but 1000"),
         (VALUES | {"p": np.nan}, "not finite in column 3 (p [bar])"),
     ],
 )
@@ -117,6 +118,10 @@ def test_two_columns_of_one_name_need_an_array():
     with pytest.raises(ValueError, match="two columns are called 'a': give an array"):
         in_order({"a": 1}, [Column("a"), Column("a")], "action")
     assert in_order(ROW, NAMED.observations, "observation") is ROW
+
+
+def test_a_name_that_stands_twice_is_numbered_by_one_that_is_free():
+    assert distinct(["a", "b", "a", "a_2", "a"]) == ["a", "b", "a_3", "a_2", "a_4"]
 
 
 def test_the_file_keeps_names_units_ranges_and_the_description(tmp_path: Path):

@@ -24,6 +24,14 @@ SETTINGS = {
 """Of Ray, by variables that whoever sets them outranks; the last is the driver's, or by ray:// the head's."""
 
 CLIENT_TRIES = 3
+NOT_BEGUN = (
+    "no cluster could be begun on this machine ({reason}); if it is busy or short of memory, try again, or begin one "
+    "with ray start --head and say --on auto"
+)
+NOT_REACHED = (
+    "no cluster was reached ({reason}); begin one with ray start --head; where it wants a token, set "
+    "RAY_AUTH_MODE=token here, too"
+)
 STILLBORN = "Starting Ray client server failed"
 
 
@@ -65,10 +73,8 @@ def connected(where: str) -> Iterator[Any]:
             _init(ray, own)
     except Exception as error:  # Ray's list is long, and gRPC's errors come through it
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise UserError(
-            f"on: {where}: no cluster was reached ({reason}); begin one with ray start --head; where it wants a token, "
-            "set RAY_AUTH_MODE=token here, too"
-        ) from None
+        words = NOT_BEGUN if where == LOCAL else NOT_REACHED
+        raise UserError(f"on: {where}: {words.format(reason=reason)}") from None
     try:
         yield ray
     except Exception as error:

@@ -9,7 +9,7 @@ from micro_rl.policy import Policy
 
 
 def asked(policy: Policy, window: np.ndarray) -> np.ndarray:
-    """What a policy asks for [act], within its own bounds where it is finite; single precision rounds beyond them."""
+    """What a policy asks for [act], within its own bounds where it is finite; earlier exports rounded beyond them."""
     action = policy.of_window(window).astype(np.float64)
     if not np.isfinite(action).all():
         return action

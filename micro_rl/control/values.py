@@ -9,7 +9,7 @@ import numpy as np
 
 from micro_rl.core.columns import Column, in_one_line
 from micro_rl.core.wording import plural
-from micro_rl.errors import did_you_mean
+from micro_rl.errors import UserError, did_you_mean
 
 
 class Values(NamedTuple):
@@ -23,12 +23,17 @@ class Taker:
     """Takes observations, or actions, whatever they look like; it never raises."""
 
     def __init__(self, columns: Sequence[Column], what: str):
-        """`what` is "observation" or "action", for reasons."""
+        """`what` is "observation" or "action", for reasons; `UserError` where columns have one name."""
         self.columns, self.what, self.size = tuple(columns), what, len(columns)
         self.switches = [(column.low, column.high) == (0.0, 1.0) for column in self.columns]
         self.places: dict[str, int] = {}
         for number, column in enumerate(self.columns):
-            self.places.setdefault(column.name, number)
+            if column.name in self.places:
+                raise UserError(
+                    f"policy: several {what}s are called {in_one_line(column.name)!r:.60}, and a controller goes by "
+                    "names: train it anew, for logs give every column its own, or write names into policy.columns"
+                )
+            self.places[column.name] = number
         for number, column in enumerate(self.columns):
             self.places.setdefault(str(column), number)
 

@@ -111,6 +111,20 @@ def _is_range(low: Any, high: Any) -> bool:
     return type(low) is float and type(high) is float and -math.inf < low <= high < math.inf
 
 
+def distinct(names: Sequence[str]) -> list[str]:
+    """Gives every column a name of its own: of two that are called "a0" the later one is "a0_2"."""
+    taken: set[str] = set()
+    chosen = []
+    for name in names:
+        own, again = name, 1
+        while own in taken or (again > 1 and own in names):
+            again += 1
+            own = f"{name}_{again}"
+        taken.add(own)
+        chosen.append(own)
+    return chosen
+
+
 def title(what: str, number: int, column: Column) -> str:
     """Calls a column as its log does, "observation 3 (level [m])"; by its number where the log gives no name.
 

@@ -51,7 +51,7 @@ def numbers(values: Any, columns: Sequence[Column], what: str) -> Float64[np.nda
     ordered = in_order(values, columns, what)
     try:
         return np.asarray(ordered, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"{what}: {brief(values)} is no array of numbers: give {len(columns)} numbers, rows of them, or values by "
             "name"
@@ -104,5 +104,5 @@ def _places(names: Sequence[Any], columns: Sequence[Column], what: str) -> list[
 def _numbers(value: Any, column: Column, what: str) -> Float64[np.ndarray, "..."]:
     try:
         return np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what}: {column.name!r} is no number but {value!r:.40}") from None

@@ -38,6 +38,21 @@ def frozen_layers(layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[tuple[
         raise ValueError("layers must be pairs of arrays (weight [in, out], bias [out])") from None
 
 
+def inward(
+    low: Float[np.ndarray, " act"], high: Float[np.ndarray, " act"]
+) -> tuple[Float[np.ndarray, " act"], Float[np.ndarray, " act"]]:
+    """Bounds as float32 rounded inwards, so that what is clipped to them is within the bounds.
+
+    Where float32 has no number between the two, both are the one nearest to their middle.
+    """
+    with np.errstate(over="ignore"):
+        lowest, highest, middle = (bound.astype(np.float32) for bound in (low, high, low / 2 + high / 2))
+    lowest = np.where(lowest < low, np.nextafter(lowest, np.float32(np.inf)), lowest)
+    highest = np.where(highest > high, np.nextafter(highest, np.float32(-np.inf)), highest)
+    none = lowest > highest
+    return np.where(none, middle, lowest), np.where(none, middle, highest)
+
+
 def standardised(
     window: Float[np.ndarray, "*rows window"], mean: Float[np.ndarray, " window"], std: Float[np.ndarray, " window"]
 ) -> Float[np.ndarray, "*rows window"]:

@@ -172,6 +172,9 @@ def _columns(path: Path, attributes: Mapping[str, Any], kind: str, width: int) -
     if f"{kind}_names" not in attributes:
         return ()
     names = _texts(path, f"{kind}_names", attributes, width)
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise UserError(f"{path}: {kind}_names: several columns are called {twice!r:.60}: give each a name of its own")
     units = _texts(path, f"{kind}_units", attributes, width) if f"{kind}_units" in attributes else [""] * width
     return tuple(Column(name, unit) for name, unit in zip(names, units, strict=True))
 

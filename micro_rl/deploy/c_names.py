@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
+from micro_rl.core.columns import distinct
 from micro_rl.errors import UserError
 
 LONGEST_PREFIX, KEPT = 20, 15
@@ -45,18 +46,12 @@ def identifier(name: str, otherwise: str) -> str:
 
 def of_columns(prefix: str, names: Sequence[str]) -> list[str]:
     """One name for each column, all different: PREFIX_T_AIR_C for "T_air [°C]", PREFIX_T_AIR_C_2 for another such."""
-    taken: list[str] = []
-    for number, name in enumerate(names):
-        base = f"{prefix}_{identifier(name, f'column{number}').upper()[:LONGEST_COLUMN].strip('_')}"
-        chosen, again = base, 1
-        while chosen in taken:
-            again += 1
-            chosen = f"{base}_{again}"
-        taken.append(chosen)
-    return taken
+    plain = (identifier(name, f"column{number}").upper() for number, name in enumerate(names))
+    return distinct([f"{prefix}_{name[:LONGEST_COLUMN].strip('_')}" for name in plain])
 
 
 def in_comment(text: str) -> str:
     """A text that ends no comment, begins none, and is in one line that compilers do not warn of."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "/")
+    shown = shown.replace("\\", "/").replace("*/", "* /").replace("/*", "/ *")
+    return re.sub(r"\?(?=\?)", "? ", shown)

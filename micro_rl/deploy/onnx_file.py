@@ -126,7 +126,7 @@ def _network(graph: Graph, policy: Policy, seen: str, finite: str) -> None:
     mean = graph.columns(hidden, 0, actions)
     log_std = graph.clipped(graph.columns(hidden, actions, 2 * actions), LOG_STD_MIN, LOG_STD_MAX)
     moved = graph.add("Add", graph.add("Mul", graph.add("Tanh", mean), arrays["half"]), arrays["middle_low"])
-    action = graph.add("Add", moved, arrays["middle_high"])
+    action = graph.within(graph.add("Add", moved, arrays["middle_high"]), arrays["lowest"], arrays["highest"])
     for name, value in (("action", action), ("mean", mean), ("log_std", log_std)):
         graph.add("Where", finite, value, nothing, called=name)
 
@@ -138,7 +138,7 @@ def _interface(source: Source) -> tuple[list[Any], list[Any]]:
     named = [", ".join(map(str, columns)) for columns in (policy.columns.observations, policy.columns.actions)]
     inputs = [_array("observation", policy.observation_size, named[0])]
     outputs = [
-        _array("action", actions, f"the mode, raw units: {named[1]}"),
+        _array("action", actions, f"the mode, raw units, within the bounds: {named[1]}"),
         _array("mean", actions, "of the Gaussian before tanh, in units of the half range"),
         _array("log_std", actions, "the logarithm of its standard deviation, clipped"),
     ]

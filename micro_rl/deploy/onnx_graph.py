@@ -58,3 +58,8 @@ class Graph:
     def clipped(self, array: str, low: float, high: float) -> str:
         """Add the array with no value below `low` or above `high`."""
         return self.add("Clip", array, *(self.constant(f"limit{value:g}", value) for value in (low, high)))
+
+    def within(self, array: str, low: str, high: str) -> str:
+        """Add the array with no value below its column of `low` or above that of `high`; NaN stays."""
+        raised = self.add("Where", self.add("Less", array, low), low, array)
+        return self.add("Where", self.add("Greater", raised, high), high, raised)

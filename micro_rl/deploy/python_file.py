@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
-from micro_rl.core.numpy_network import FURTHEST
+from micro_rl.core.numpy_network import FURTHEST, inward
 from micro_rl.deploy import python_guard
 from micro_rl.deploy.equality import TOLERANCE, pure
 from micro_rl.deploy.python_arrays import call, encoded, literal
@@ -78,10 +78,13 @@ def python_text(source: Source, module: str) -> str:
 
 def _numbers(policy: Policy) -> dict[str, str]:
     """Vectors as literals, which Python reads back to the bit, and layers in base64."""
+    lowest, highest = inward(policy.action_low, policy.action_high)
     return {
         "mean": literal(policy.observation_mean),
         "std": literal(policy.observation_std),
         "action_mid": literal(policy.action_mid),
         "action_half": literal(policy.action_half),
+        "lowest": literal(lowest),
+        "highest": literal(highest),
         "layers": "\n".join(f"    ({call(weight)}, {call(bias)})," for weight, bias in policy.layers),
     }

@@ -4,6 +4,7 @@ import numpy as np
 
 from micro_rl.control.guard import Guard
 from micro_rl.core.columns import title
+from micro_rl.core.numpy_network import inward
 from micro_rl.core.shapes import Float, Float64
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -17,6 +18,7 @@ def tables_of(policy: Policy) -> dict[str, Float[np.ndarray, "..."]]:
     """Every array by its name, float32.
 
     A mean and a middle are kept in two parts, whose sum has the digits that one number of single precision lacks.
+    Lowest and highest are the bounds, rounded inwards.
 
     Raises:
         UserError: a mean, deviation or bound is no number of single precision.
@@ -31,6 +33,7 @@ def tables_of(policy: Policy) -> dict[str, Float[np.ndarray, "..."]]:
     tables |= {"deviation": deviation.astype(np.float32)}
     tables |= dict(zip(("middle_high", "middle_low"), _parted(policy.action_mid), strict=True))
     tables |= {"half": policy.action_half.astype(np.float32)}
+    tables |= dict(zip(("lowest", "highest"), inward(policy.action_low, policy.action_high), strict=True))
     for number, (weight, bias) in enumerate(policy.layers):
         tables |= {f"weight{number}": weight, f"bias{number}": bias}
     return tables

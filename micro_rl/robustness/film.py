@@ -70,7 +70,7 @@ def outlines(env: Env) -> list[Outline]:
 
 def filmed(member: Env, acting: Any, seed: int) -> list[Frame]:
     """One episode's frames, every step one; `acting` takes and gives rows. `UserError` where it is not on MuJoCo."""
-    model_of(member)
+    model_of(member, "an episode can be drawn", "")
     acting.reset()
     observation, _ = member.reset(seed=seed)
     frames, earned, over = [Frame(0, 0.0, outlines(member))], 0.0, False

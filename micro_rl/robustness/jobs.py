@@ -135,4 +135,5 @@ def _default_folder(path: Path, protocol: str, critics: tuple[Path, ...]) -> Pat
     """Attacks with other critics are other results, and stand beside those with the policy's own."""
     attackers = critics[0].resolve().name if len(critics) == 1 else f"{len(critics)}-runs"
     by = f"{protocol}-by-{attackers}" if critics else protocol
-    return (path if path.is_dir() else path.with_suffix("")) / "robust" / by
+    folder = path if path.is_dir() else path.with_suffix("")
+    return (path.with_name(f"{path.name}-robust") if folder.is_file() else folder / "robust") / by

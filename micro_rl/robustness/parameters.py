@@ -15,6 +15,7 @@ import numpy as np
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.simulation.envs import Env
 
+NO_PHYSICS = ": use a protocol without physics, such as industrial"
 Model = Any
 """`mujoco.MjModel`; MuJoCo is imported where it is used, since it takes half a second."""
 
@@ -97,14 +98,11 @@ def changed(env: Env, changes: Sequence[Physics]) -> Model:
     return model
 
 
-def model_of(env: Env) -> Model:
-    """The simulator's MuJoCo model; `UserError` where it has none."""
+def model_of(env: Env, purpose: str = "physics can be changed", remedy: str = NO_PHYSICS) -> Model:
+    """The simulator's MuJoCo model; `UserError` where it has none: for what, and with the remedy."""
     model = getattr(env.unwrapped, "model", None)
     if not hasattr(model, "geom_friction"):
-        raise UserError(
-            "physics can be changed in simulators on MuJoCo only, and this one has no MuJoCo model: "
-            "use a protocol without physics, such as industrial"
-        )
+        raise UserError(f"{purpose} in simulators on MuJoCo only, and this one has no MuJoCo model{remedy}")
     return model
 
 

@@ -47,6 +47,13 @@ LARGEST_NUMBER = 1e12
 WAYS = ("scale", "set", "add")
 NUMBERS = (*WAYS, "amount", "actuator-delay", "epsilon")
 """Keys of a change or an attack that may name an axis."""
+OF_AIM: dict[str, tuple[str, ...]] = {
+    "random": (),
+    "action difference": ("form",),
+    "min Q": ("form",),
+    "learned": ("steps",),
+}
+"""Further keys of an attack, by its aim."""
 Number = Callable[[dict[str, float]], float]
 """A number of a change, once the axes have their values."""
 
@@ -120,9 +127,11 @@ def _group(table: Any, number: int) -> Group:
         raise UserError(f"{where}: inert must say in a few words why a change may do nothing")
     if ("attack" in table) == ("changes" in table):
         raise UserError(f"{where}: needs either changes or an attack")
-    _refuse_unused(axes, [table["attack"]] if "attack" in table else table["changes"], where)
     if "attack" in table:
+        _only(table, ("name", "axes", "attack"), f"{where}: an attack")
+        _refuse_unused(axes, [table["attack"]], where)
         return _attacked(name, axes, table["attack"], where)
+    _refuse_unused(axes, table["changes"], where)
     if sum("actuator-delay" in change for change in _list(table["changes"], where) if isinstance(change, dict)) > 1:
         raise UserError(f"{where}: actuator-delay stands there twice: add both up to one")
     makers = [_change(change, axes, where) for change in _list(table["changes"], where)]
@@ -191,9 +200,9 @@ def _refuse_unused(axes: tuple[Axis, ...], tables: Any, where: str) -> None:
 def _attacked(name: str, axes: tuple[Axis, ...], table: Any, where: str) -> Group:
     if not isinstance(table, dict):
         raise UserError(f"{where}: attack is a table, {{ aim = 'min Q', epsilon = 0.1 }}")
-    _only(table, ("aim", "form", "epsilon", "steps"), where)
-    epsilon = _number(table.get("epsilon", "epsilon"), axes, where)
     aim, form = str(table.get("aim")), str(table.get("form", "zero-order"))
+    _only(table, ("aim", "epsilon", *OF_AIM.get(aim, ("form", "steps"))), f"{where}: attack {aim:.60}")
+    epsilon = _number(table.get("epsilon", "epsilon"), axes, where)
     steps = table.get("steps", 50_000)
     if type(steps) is not int:
         raise UserError(f"{where}: steps = {steps!r:.60}: give a whole number")

@@ -1,7 +1,7 @@
 """Faults of sensors and actuators: what lies between a policy and any Gymnasium simulator, and is rarely perfect.
 
 Amounts are in units that mean the same in every system: of an observation's channel its standard deviation in the log,
-of an action half its range, of a delay steps.
+of an action half its range, of a delay steps, of what sticks hundreds of steps until then.
 """
 
 from collections import deque
@@ -169,6 +169,11 @@ class Interface:
     def neutral(self) -> bool:
         """Whether it does nothing by its own meaning."""
         return self.amount == self.about.neutral
+
+    @property
+    def begins(self) -> int:
+        """Steps of an episode that pass before it does anything."""
+        return round(100 * self.amount) if self.kind == "stuck" else 0
 
     def __str__(self) -> str:
         return f"{self.signal} {self.kind} {self.amount:g}"

@@ -43,7 +43,7 @@ def delayed(env: Env, change: ActuatorDelay) -> Iterator[None]:
     Raises `UserError` where it is none of Gymnasium's on MuJoCo.
     """
     simulator: Any = env.unwrapped
-    model_of(env)
+    model_of(env, "actuators can be delayed by substeps", ": use action delay")
     step, reset = getattr(simulator, "_step_mujoco_simulation", None), getattr(simulator, "reset_model", None)
     if step is None or reset is None:
         raise UserError(

@@ -77,8 +77,8 @@ class Trial:
         draw(strips, path)
 
     def _acting(self, cell: Cell) -> Any:
-        if cell.attack is None:
-            return self._policy
+        if cell.attack is None or (cell.attack.aim == "learned" and not cell.attack.epsilon):
+            return self._policy  # within 0 there is nothing to learn
         from micro_rl.robustness.attacked import (  # imports JAX: worlds without attacks do not need it
             Attacked,
             Perturbed,

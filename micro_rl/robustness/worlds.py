@@ -65,10 +65,10 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
     idle = [change for change in changes if not _felt(env, change, changes, observation_scale)]
     idle = [change for change in idle if not (isinstance(change, Physics) and sets_own(env, change))]
     if idle and not cell.may_be_inert:
-        simulator = env.spec.id if env.spec else env
+        simulator, steps = env.spec.id if env.spec else env, _probed(env, idle[0])
         raise UserError(
-            f"cell '{cell.name}': {idle[0]} changes nothing in {PROBE_STEPS} steps of {simulator}: "
-            f"{_why(idle[0])}; leave it out, or declare it with inert"
+            f"cell '{cell.name}': {idle[0]} changes nothing in {steps} steps of {simulator}: "
+            f"{_why(idle[0], steps)}; leave it out, or declare it with inert"
         )
     reasons = [f"{'; '.join(map(str, idle))} does nothing: {cell.may_be_inert}"] if idle else []
     return "; ".join(reasons + ([cell.left_out] if cell.left_out else []))
@@ -85,8 +85,16 @@ def fingerprint(env: Env, horizon: int | None) -> str:
     return digest.hexdigest()
 
 
-def _why(change: Change) -> str:
+def _probed(env: Env, change: Change) -> int:
+    """Steps in which a difference is looked for: those of an episode, where the change begins late."""
+    late = isinstance(change, Interface) and change.begins >= PROBE_STEPS
+    return max(PROBE_STEPS, time_limit(env) or 0) if late else PROBE_STEPS
+
+
+def _why(change: Change, steps: int) -> str:
     """The usual reason."""
+    if isinstance(change, Interface) and change.begins >= steps:
+        return f"it begins after {change.begins}"
     if isinstance(change, Physics) and change.parameter == "friction":
         return "of two surfaces the larger friction counts, and the other's is larger"
     if isinstance(change, Physics) and change.how == "scale":
@@ -97,7 +105,7 @@ def _why(change: Change) -> str:
 def _felt(env: Env, change: Change, changes: Sequence[Change], observation_scale: Scale) -> bool:
     """Whether anything comes out otherwise: of a fault the signal it meets, of a change of the physics the steps."""
     others = [other for other in changes if other is not change and not isinstance(other, Interface)]
-    actions = _trial_actions(env)
+    actions = _trial_actions(env, _probed(env, change))
     plain = list(_played(env, others, actions))
     if isinstance(change, Interface):
         signal = np.array([observation for observation, _ in plain]) if change.signal == "observation" else actions
@@ -109,7 +117,7 @@ def _felt(env: Env, change: Change, changes: Sequence[Change], observation_scale
         )
 
 
-def _trial_actions(env: Env, steps: int = PROBE_STEPS) -> np.ndarray:
+def _trial_actions(env: Env, steps: int) -> np.ndarray:
     """Uniform in half of the steps, at the bounds in the others."""
     low, high = (np.nan_to_num(bound, posinf=1.0, neginf=-1.0) for bound in action_bounds(env))
     random = np.random.default_rng(0)

@@ -46,6 +46,8 @@ class Application:
     async def begin(self, request: Request) -> Response:
         """Begin a session."""
         past = await self._read(request, Begin)
+        if why := too_many(past, self._controller):
+            return refuse(422, why)
         try:
             name, controller = self._sessions.begin()
         except Full:

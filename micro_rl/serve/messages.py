@@ -92,13 +92,14 @@ def why_not(error: ValidationError) -> str:
     return f"{key}: {first['msg'][:200]}".removeprefix(": ")
 
 
-def too_many(message: Step | Reset, controller: Controller) -> str | None:
+def too_many(message: Begin | Step | Reset, controller: Controller) -> str | None:
     """Why a message has more values than can be meant."""
-    for name, columns in (
-        ("observation", controller.columns.observations),
-        ("applied_action", controller.columns.actions),
-    ):
-        values = getattr(message, name, None)
-        if values is not None and len(values) > 2 * len(columns) + 16:
+    observed, applied = controller.columns
+    parts = {"observations": observed, "actions": applied} if isinstance(message, Begin) else {}
+    rows = [(name, columns, values) for name, columns in parts.items() for values in getattr(message, name)]
+    for name, columns in (("observation", observed), ("applied_action", applied)):
+        rows.append((name, columns, getattr(message, name, None)))
+    for name, columns, values in rows:
+        if isinstance(values, list | dict) and len(values) > 2 * len(columns) + 16:
             return f"{name}: {len(values)} values for {len(columns)} columns"
     return None

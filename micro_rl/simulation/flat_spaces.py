@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from micro_rl.core.columns import distinct
 from micro_rl.core.wording import first_few
 
 Space = spaces.Space[Any]
@@ -53,7 +54,7 @@ def flat_space(space: Space) -> FlatSpace | None:
     names = [
         name if width == 1 else f"{name}{place}" for name, width in _parts(space) for place in range(width) if name
     ]
-    return FlatSpace(space, box, tuple(names))
+    return FlatSpace(space, box, tuple(distinct(names)))
 
 
 def _holds_boxes(space: Space) -> bool:

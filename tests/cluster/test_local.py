@@ -55,6 +55,23 @@ def test_ray_takes_no_signal_from_the_driver(monkeypatch):
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [("ray", r"no cluster could be begun on this machine \(timed out\); .* try again"), ("auto", "reached .* TOKEN")],
+)
+def test_what_helps_where_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch, where: str, words: str):
+    def init(**_: object) -> None:
+        raise RuntimeError("timed out")
+
+    ray: Any = ModuleType("ray")
+    ray.init = init
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for name in ("check", "_silence"):
+        monkeypatch.setattr(connection, name, lambda *_: None)
+    with pytest.raises(UserError, match=f"(?i)^on: {where}: .*{words}"), connection.connected(where):
+        pass
+
+
 @pytest.mark.parametrize(("deaths", "begun"), [(2, 3), (3, 3), (0, 1)])
 def test_a_client_whose_server_died_as_it_was_begun_is_connected_again(monkeypatch, deaths, begun):
     ray, calls = ModuleType("ray"), list[int]()

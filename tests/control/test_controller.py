@@ -10,6 +10,7 @@ import pytest
 from micro_rl import Controller, ControlSettings, UserError
 from micro_rl.control.guard import PARTS
 from micro_rl.core.columns import Column, Columns
+from micro_rl.policy import Policy
 from tests.control.loops import at, of_level, proportional, range_guard
 
 
@@ -292,15 +293,35 @@ def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
         Controller(proportional(columns=other), range_guard())
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        (("level", "level"), ("valve",), "observations are called 'level'"),
+        (("a", "b"), ("v", "v"), "actions are called 'v'"),
+    ],
+)
+def test_columns_of_one_name_are_refused_before_the_loop(names: tuple[Any, Any, str]):
+    """A decision by names would leave an actuator out."""
+    observations, actions, words = names
+    columns = Columns(*(tuple(map(Column, part)) for part in (observations, actions)))
+    act = len(actions)
+    policy = Policy(
+        [(np.zeros((2, 2 * act)), np.zeros(2 * act))], observation_mean=[0, 0], observation_std=[1, 1],
+        action_mid=np.zeros(act), action_half=np.ones(act), columns=columns,
+    )  # fmt: skip
+    with pytest.raises(UserError, match=f"policy: several {words}, and a controller goes by names"):
+        Controller(policy)
+
+
 @pytest.mark.parametrize("of", ["policy", "fallback"])
 def test_a_saturated_policy_is_within_its_bounds_and_nothing_is_clamped(tmp_path: Path, of: str):
     bounds: dict[str, Any] = {"action_mid": np.array([0.05]), "action_half": np.array([0.05])}
     saturated = proportional(layers=[(np.zeros((2, 2)), np.array([50.0, 0.0]))], **bounds)
-    assert float(saturated([0.0, 0.0])[0]) > 0.1  # float32
+    assert float(saturated([0.0, 0.0])[0]) < 0.1
     saturated.save(tmp_path / "other.safetensors")
     settings = ControlSettings(fallback="policy", fallback_policy="other.safetensors", alarm_after=1)
     decision = Controller(saturated, range_guard(), settings, folder=tmp_path).step(at(0.0 if of == "policy" else 3.0))
-    assert decision.action == [0.1] and decision.source.startswith(of)
+    assert decision.action == pytest.approx([0.1]) and decision.action < 0.1 and decision.source.startswith(of)
     assert not any(word in decision.reason for word in ("clamped", "limited"))
 
 

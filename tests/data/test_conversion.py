@@ -133,7 +133,7 @@ def test_names_that_a_table_needs_for_itself(tmp_path: Path):
     words = {"observation_names": ["reward", "next_reward"], "action_names": ["episode"]}
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **words))
     assert difference(log, convert(log, tmp_path / "copy.csv", "csv", "")[0]) is None
-    twice = load(write_hdf5(tmp_path / "twice.hdf5", columns(), observation_names=["a", "a"], action_names=["b"]))
+    twice = load(write_hdf5(tmp_path / "twice.hdf5", columns(), observation_names=["a", "b"], action_names=["a"]))
     with pytest.raises(UserError, match="two columns are called 'a'"):
         convert(twice, tmp_path / "twice.csv", "csv", "")
 

@@ -41,6 +41,9 @@ def test_what_files_say_of_columns():
         assert refusal(log_metadata.columns, LOG, {"observation_names": wrong}, 2, 1) == (
             "log.npz: observation_names must be 2 texts, one a column: correct or delete it"
         )
+    assert refusal(log_metadata.columns, LOG, {"observation_names": ["p", "p"]}, 2, 1) == (
+        "log.npz: observation_names: several columns are called 'p': give each a name of its own"
+    )
     named = Columns((Column("p"), Column("q"), Column("r")))
     assert log_metadata._exogenous(LOG, {}, named) == ()
     assert log_metadata._exogenous(LOG, {"exogenous": ["r", "p", "r"]}, named) == (0, 2)

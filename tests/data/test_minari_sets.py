@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import gymnasium
 import h5py
@@ -15,6 +16,7 @@ from minari.dataset.minari_storage import MinariStorage
 from micro_rl.data import load
 from micro_rl.data.readers.minari_sets import SIMULATORS
 from micro_rl.errors import UserError
+from micro_rl.simulation.flat_spaces import flat_space
 from tests.data import logs
 from tests.data.test_every_format import change_metadata, data_file, every_set
 from tests.data.test_loading import refused
@@ -225,6 +227,22 @@ def test_groups_of_boxes_are_laid_side_by_side(tmp_path, layout):
         "goal0",
         "goal1",
     ]
+
+
+def test_boxes_whose_names_fall_together_have_names_of_their_own(tmp_path):
+    """Box "a" of two columns and Box "a0" of one."""
+    space = Dict({"a": Box(-9, 9, (2,)), "a0": Box(-1, 1, (1,))})
+    (tmp_path / "tiny-v0" / "data").mkdir(parents=True)
+    storage = MinariStorage.new(tmp_path / "tiny-v0" / "data", Box(-9, 9, (1,)), space, data_format="hdf5")
+    actions: Any = {"a": np.full((3, 2), 5.0, np.float32), "a0": np.zeros((3, 1), np.float32)}
+    ends = [False, False, True]
+    states: Any = np.zeros((4, 1), np.float32)
+    storage.update_episodes([EpisodeBuffer(0, None, None, states, actions, [1.0] * 3, ends, [False] * 3, {})])
+    storage.update_metadata({"dataset_id": "tiny-v0", "minari_version": "0.5.3"})
+    named = load(tmp_path / "tiny-v0").columns.actions
+    assert [column.name for column in named] == ["a0", "a1", "a0_2"]
+    flat = flat_space(space)
+    assert flat is not None and flat.names == ("a0", "a1", "a0_2")
 
 
 def test_discrete_actions_are_refused(tmp_path):

@@ -131,6 +131,13 @@ def test_groups_of_named_arrays_as_robomimic_writes(tmp_path):
     assert log.usable.all()
 
 
+def test_named_arrays_whose_columns_fall_together_have_names_of_their_own(tmp_path):
+    layout = {"observations": lambda values: {"obs/a": values[:, :2], "obs/a_0": values[:, 0]}}
+    episodes = [{key: episode(5, 0)[key] for key in ("observations", "actions", "rewards")}]
+    log = load(grouped(tmp_path / "log.hdf5", episodes, **layout))
+    assert [column.name for column in log.columns.observations] == ["a_0", "a_1", "a_0_2"]
+
+
 @pytest.mark.parametrize(
     "change, words",
     [

@@ -213,11 +213,11 @@ def test_wide_layers_have_a_wide_bound_that_few_rows_may_use():
 
 def test_memory_by_hand(tmp_path: Path):
     text = c_text(Source(BY_HAND), "p", "p")
-    # layers 2 x 2 + 2 and 2 x 2 + 2, mean twice, deviation, middle twice, half range: 6 + 6 + 4 + 2 + 2 + 1
-    assert c_tables.memory(Source(BY_HAND)) == (4 * 21, 0, 4 * (2 + 2))
-    assert "84 bytes of tables (flash); 0 bytes of RAM for each system's past; 16 bytes of arrays" in text.header
+    # layers 2 x 2 + 2 and 2 x 2 + 2, mean twice, deviation, middle twice, half range, bounds: 6 + 6 + 4 + 2 + 2 + 1 + 2
+    assert c_tables.memory(Source(BY_HAND)) == (4 * 23, 0, 4 * (2 + 2))
+    assert "92 bytes of tables (flash); 0 bytes of RAM for each system's past; 16 bytes of arrays" in text.header
     tables = re.findall(r"static const float \w+\[(\d+)\]", text.code)
-    assert sum(map(int, tables)) == 21
+    assert sum(map(int, tables)) == 23
     with_past = random_policy(1, 3, 2, (8,), history=4)
     assert c_tables.memory(Source(with_past))[1:] == (4 * (3 * 3 + 3 * 2 + 1), 4 * (18 + 18 + 8))
 
@@ -237,6 +237,7 @@ def test_columns_have_names_of_their_own():
     names = of_columns("P", ["a", "a 2", "a", "A", "x" * 80, "x" * 90])
     assert len(set(names)) == 6 and max(map(len, names)) < 45
     assert in_comment("a */ b /* ??/ \\ \u202e \n") == "a * / b / * ? ?/ / ? ?"
+    assert in_comment("Plant???/ ????") == "Plant? ? ?/ ? ? ? ?" and in_comment("a *\\ b") == "a * / b"
 
 
 @pytest.mark.parametrize(

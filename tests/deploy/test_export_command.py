@@ -63,7 +63,7 @@ def test_an_epoch_becomes_c(run: Path, capsys):
     lines = capsys.readouterr().out.splitlines()
     stem = run / f"policy_epoch_{epoch}"
     assert lines[0] == f"policy  {stem}.c, {stem}.h"
-    assert lines[1] == "flash   152 bytes of tables"
+    assert lines[1] == "flash   160 bytes of tables"
     assert lines[2] == "RAM     0 bytes of each system's past, 28 bytes of arrays on the stack"
     assert "-std=c99 -Wall -Wextra -Werror" in lines[3] and "on 1,000 observations" in lines[3]
     assert f"epoch: {epoch}" in Path(f"{stem}.h").read_text()

@@ -109,6 +109,9 @@ def test_a_past_takes_over_the_actions_that_were_really_applied(tmp_path: Path):
     assert np.array_equal(primed.window(observations[7]), own[7])  # what is refused changes nothing
     with pytest.raises(ValueError, match="a table by columns is none"):
         primed.prime({"o0": [1.0]}, applied[:1])
+    for nothing in (None, 5, np.array(5.0)):
+        with pytest.raises(ValueError, match="give a list of steps, or an array"):
+            primed.prime(nothing, nothing)
     with pytest.raises(ValueError, match="no step was taken"):
         module.Past().applied(applied[0])
     with pytest.raises(ValueError, match="window: is an array of 18 numbers"):
@@ -145,6 +148,11 @@ def test_values_by_name_and_what_is_refused(tmp_path: Path):
         ([1.0], r"of shape \(1,\)"),
         ([np.nan, 1.0], r"not finite in column 0 \(T_air"),
         ([[1.0, np.inf]], "not finite in column 1"),
+        ([object(), 1.0], "observation: float.. argument must be"),
+        ([1j, 1.0], "observation: "),
+        ([10**400, 1.0], "observation: int too large"),
+        (["x", 1.0], "observation: could not convert"),
+        ({"T_air [°C]": object(), '"""\\': 2.0}, r"observation: T_air \[°C\]: float.. argument must be"),
     ):
         with pytest.raises(ValueError, match=words):
             module.act(values)

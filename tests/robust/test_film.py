@@ -8,6 +8,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.robustness.film import MOMENTS, draw, filmed, outlines
+from micro_rl.robustness.substeps import ActuatorDelay, delayed
 from micro_rl.simulation.envs import make
 
 
@@ -49,5 +50,11 @@ def test_a_fall_is_filmed_to_its_end_and_drawn(tmp_path: Path):
 
 
 def test_what_is_not_on_mujoco_says_so():
-    with closing(make("Pendulum-v1")) as env, pytest.raises(UserError, match="no MuJoCo model"):
+    with closing(make("Pendulum-v1")) as env, pytest.raises(UserError, match=r"drawn in .* no MuJoCo model$"):
         filmed(env, Still(1), seed=0)
+
+
+def test_nor_are_its_actuators_delayed_by_substeps():
+    refused = pytest.raises(UserError, match=r"delayed .* model: use action delay$")
+    with closing(make("Pendulum-v1")) as env, refused, delayed(env, ActuatorDelay(1)):
+        pass

@@ -1,5 +1,6 @@
 """The learned attacker: the world it learns in, and that it learns to do harm."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -8,7 +9,11 @@ import pytest
 from gymnasium.spaces import Box
 
 from micro_rl.policy import Policy
+from micro_rl.robustness import learned_attack
+from micro_rl.robustness.cells import Attack, Cell
 from micro_rl.robustness.learned_attack import ID, Duel, learn_adversary
+from micro_rl.robustness.subject import Subject
+from micro_rl.robustness.trial import Trial
 
 SLOPE = "tests/Balance-v0"
 
@@ -52,6 +57,14 @@ def test_in_a_duel_the_policy_acts_on_what_it_is_shown_and_its_loss_is_the_rewar
     assert reward == pytest.approx(abs(np.tanh(2 * (true[0] + 0.5) + 0.5) - true[0]), rel=1e-5)
     assert following.shape == (1,)
     duel.close()
+
+
+def test_within_nothing_no_adversary_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(learned_attack, "learn_adversary", lambda *_: pytest.fail("learned"))
+    mirror().save(tmp_path / "mirror.safetensors")
+    with Trial(Subject(tmp_path / "mirror.safetensors", SLOPE, (1.0,), episodes=2)) as trial:
+        plain = trial.run(Cell("nominal"))
+        assert trial.run(Cell("learned", {"epsilon": 0.0}, attack=Attack("learned", 0.0))) == plain
 
 
 @pytest.mark.slow

@@ -139,6 +139,18 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
         ),
         ("[[group]]\nname = 'a'\nchanges = [{parameter = 'mass'}]", "needs one of scale, set and add"),
         ("[[group]]\nname = 'a'\nattack = {aim = 'max Q', epsilon = 1}", "no attack 'max Q'"),
+        (
+            "[[group]]\nname = 'a'\nattack = {aim = 'random', epsilon = 1, form = 'mixed'}",
+            "attack random: 'form' is not known here; it may have aim, epsilon$",
+        ),
+        (
+            "[[group]]\nname = 'a'\nattack = {aim = 'min Q', epsilon = 1, steps = 2000}",
+            "attack min Q: 'steps' is not known here; it may have aim, epsilon, form$",
+        ),
+        (
+            "[[group]]\nname = 'a'\ninert = 'b'\nattack = {aim = 'random', epsilon = 1}",
+            "an attack: 'inert' is not known",
+        ),
         ("[[group]]\nname = 'nominal'\nattack = {aim = 'random', epsilon = 1}", "two groups are called 'nominal'"),
     ],
 )

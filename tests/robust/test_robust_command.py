@@ -139,6 +139,13 @@ def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: P
     assert json.loads((there / "robust.json").read_text())["critic"] == run.name
 
 
+def test_a_policys_file_without_a_suffix_has_a_folder_beside_it(run: Path, tmp_path: Path):
+    alone = tmp_path / "plain"
+    alone.write_bytes((run / "policy.safetensors").read_bytes())
+    [job] = planned([alone], "industrial", "Pendulum-v1", None, 0, None, (), None)[1]
+    assert job.results.path == tmp_path / "plain-robust" / "industrial"
+
+
 @pytest.mark.parametrize(
     ("std", "change", "noted"),
     [

@@ -128,6 +128,15 @@ def test_a_fault_that_is_too_small_to_see_is_an_error():
             unfelt(env, Cell("small", {}, (Interface("observation", "noise", 1e-300),)), np.ones(11))
 
 
+def test_a_sensor_that_sticks_late_is_felt_where_episodes_last_so_long():
+    with closing(make("HalfCheetah-v4")) as env:
+        assert unfelt(env, Cell("late", {}, (Interface("observation", "stuck", 3.0),)), np.ones(17)) == ""
+        with pytest.raises(
+            UserError, match=r"nothing in 1000 steps of HalfCheetah-v4: it begins after 1100; leave it out"
+        ):
+            unfelt(env, Cell("later", {}, (Interface("observation", "stuck", 11.0),)), np.ones(17))
+
+
 def test_no_installed_file_is_touched_and_many_worlds_leave_nothing_behind():
     assets = Path(gymnasium.__file__).parent / "envs/mujoco/assets"
     before = {path: path.stat().st_mtime_ns for path in assets.iterdir()}

@@ -179,6 +179,14 @@ def test_what_is_no_message(client: TestClient, body: bytes, message: str):
     assert answer.status_code == 422 and message in answer.json()["error"]
 
 
+@pytest.mark.parametrize("part", ["observations", "actions"])
+def test_a_past_of_far_more_values_than_columns_is_refused(client: TestClient, part: str):
+    past = {"observations": [[1.0, 0.0]] * 2, "actions": [[0.0]] * 2}
+    answer = client.post("/v1/sessions", json=past | {part: [past[part][0], [0.0] * 101]})
+    assert answer.status_code == 422 and "101 values for" in answer.json()["error"]
+    assert client.post("/v1/sessions", json=past).status_code == 201
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.just("level"), inner),

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from micro_rl.core.columns import Column, Columns
+from micro_rl.core.columns import Column, Columns, distinct
 from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.narrowing import Narrowing
@@ -141,7 +141,7 @@ def _joined(episodes: Sequence[Parts], lengths: Sequence[int]) -> RawLog:
             "'dones' marks where an episode ends, not that the task ended it: every episode's end counts as a timeout"
         )
         problems.append(findings.warning("dones", text))
-    names = tuple(Column(name) for name in _names(first["observations"]))
+    names = tuple(map(Column, distinct(_names(first["observations"]))))
     keys = {field: field for field in NAMES}
     columns = Columns(names) if names else Columns()
     return RawLog(arrays, keys, None, None, columns, overflow=overflow, blurred=blurred, findings=tuple(problems))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from micro_rl.core.columns import Column, Columns
+from micro_rl.core.columns import Column, Columns, distinct
 from micro_rl.core.tasks import Task
 from micro_rl.core.wording import plural
 from micro_rl.data import log_metadata
@@ -21,7 +21,7 @@ from micro_rl.data.checks.findings import Finding
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import RawLog, damage_refused
 from micro_rl.data.readers import minari_arrow, minari_hdf5
-from micro_rl.data.readers.minari_spaces import Spaces, leaves
+from micro_rl.data.readers.minari_spaces import Leaf, Spaces, leaves
 from micro_rl.errors import UserError, require_extra
 
 FORMAT = "minari"
@@ -121,7 +121,7 @@ class _Set:
             keys=KEYS,
             action_low=low if bounded else None,
             action_high=high if bounded else None,
-            columns=Columns(*(tuple(Column(n) for leaf in part for n in leaf.names) for part in self.spaces)),
+            columns=Columns(*(_columns(part) for part in self.spaces)),
             task=self._task(),
             overflow={field: column.overflow for field, column in columns.items()},
             blurred={field: columns[field].blurred() for field in ("observations", "actions", "rewards")},
@@ -142,6 +142,11 @@ class _Set:
         spec = self.metadata.get("env_spec")
         named = next((env for env in SIMULATORS if isinstance(spec, str) and f'"id": "{env}"' in spec), None)
         return Task(named, score_min=low if known else None, score_max=high if known else None)
+
+
+def _columns(part: Sequence[Leaf]) -> tuple[Column, ...]:
+    """The columns of boxes side by side, by names of their own."""
+    return tuple(map(Column, distinct([name for leaf in part for name in leaf.names])))
 
 
 def _unmarked(ends: Sequence[int], episodes: int) -> tuple[Finding, ...]:
