@@ -91,20 +91,25 @@ def test_logs_are_told_apart_by_their_content(tmp_path: Path):
 
 
 def test_a_file_that_is_read_otherwise_is_another_log(tmp_path: Path):
-    """By a flag or by the TOML beside it; remarks in the TOML change nothing."""
-    described = 'reward = "-abs(level)"\n'
-    for name, seed, mapping, reading in (
-        ("a", 0, described, {}),
-        ("b", 1, f"# mine\n{described}", {}),
-        ("flag", 0, described, {"reward": "-abs(heat)"}),
+    """With another reward or other rows; how a file is written is no reading."""
+    same = {"name": "pump", "sha256": "a" * 64, "rows": 90, "episodes": 1}
+    for name, seed, log in (
+        ("a", 0, same),
+        ("b", 1, same | {"reading": {"delimiter": ","}}),
+        ("reward", 0, same | {"reading": {"reward": "-abs(heat)"}}),
+        ("cut", 0, same | {"episodes": 9}),
     ):
-        file = make_run(tmp_path / name, seed=seed, mapping=mapping) / "config.json"
-        config = json.loads(file.read_text())
-        file.write_text(json.dumps(config | {"log": {"name": "pump", "sha256": "a" * 64, "reading": reading}}))
-    comparison = compared(tmp_path)
-    assert [[run.name for run in comparison.cell("micro", log)] for log in comparison.logs] == [["a", "b"], ["flag"]]
-    assert comparison.copies == []
-    assert "The runs on pump do not read it alike (reward), so they are compared apart." in words(comparison)
+        file = make_run(tmp_path / name, seed=seed) / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"log": log}))
+    comparison = compared(*(tmp_path / name for name in ("a", "b", "reward", "cut")))
+    cells = [[run.name for run in comparison.cell("micro", log)] for log in comparison.logs]
+    assert cells == [["a", "b"], ["reward"], ["cut"]] and comparison.copies == []
+    assert [log.name for log in comparison.logs] == [
+        "pump (episodes 1)",
+        "pump (reward -abs(heat))",
+        "pump (episodes 9)",
+    ]
+    assert "The runs on pump do not read it alike (episodes, reward), so they are compared apart." in words(comparison)
     rows = list(csv.DictReader(io.StringIO(run_list.csv_table(comparison))))
     assert {row["log_sha256"] for row in rows} == {"a" * 64}
 

@@ -77,7 +77,7 @@ class Run(NamedTuple):
     @property
     def reading(self) -> dict[str, Any]:
         """How it read its log."""
-        return reading_of(self.record.config)
+        return reading_of(self.record.config.get("log", {}))
 
     @property
     def task(self) -> Task:

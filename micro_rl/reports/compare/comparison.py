@@ -6,9 +6,13 @@ from typing import NamedTuple
 from micro_rl.core.tasks import Task
 from micro_rl.core.wording import plural
 from micro_rl.reports.compare.compared_runs import Collected, Run
-from micro_rl.reports.compare.readings import differing_words
+from micro_rl.reports.compare.readings import FACTS, differing_words
 from micro_rl.reports.compare.variants import differing, labels
 from micro_rl.reports.run.record import sane
+
+
+WIDEST = 40
+"""Letters of a word that tells logs apart."""
 
 
 class Column(NamedTuple):
@@ -78,10 +82,26 @@ def compare(collected: Collected) -> Comparison:
 
 
 def log_names(runs: Sequence[Run]) -> dict[str, str]:
-    """The logs' names by their keys, told apart where two are called the same."""
-    logs = list({run.log.key: run.log for run in runs}.values())
-    names = [log.name for log in logs]
-    return {log.key: f"{log.name} ({log.key[:8]})" if names.count(log.name) > 1 else log.name for log in logs}
+    """The logs' names by their keys, told apart where two are called the same: by file, and by how that is read."""
+    first = {run.log.key: run for run in reversed(runs)}
+    alike = _groups(list(first.values()), lambda run: run.log.name)
+    return {key: run.log.name + _told_apart(run, alike[run.log.name]) for key, run in reversed(first.items())}
+
+
+def _told_apart(run: Run, alike: Sequence[Run]) -> str:
+    """What tells a log from those of its name: the file, then flags, then what came of them."""
+    files = _groups(alike, lambda other: other.log.sha256)
+    parts = [run.log.sha256[:8] or "unknown"] if len(files) > 1 else []
+    own = files[run.log.sha256]
+    words = differing_words(other.reading for other in own)
+    flags = [word for word in words if word not in FACTS]
+    same = [other for other in own if _said(other, flags) == _said(run, flags)]
+    parts += _said(run, flags) + _said(run, [word for word in words if word in FACTS and len(same) > 1])
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _said(run: Run, words: Sequence[str]) -> list[str]:
+    return [f"{word} {run.reading[word]}"[:WIDEST] for word in words if word in run.reading]
 
 
 def _columns(runs: Sequence[Run]) -> list[Column]:

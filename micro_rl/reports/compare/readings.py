@@ -2,25 +2,23 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+NO_MEANING = ("delimiter", "decimal", "encoding", "skip_rows", "skip_after_heading", "time_format", "time_unit")
+"""Flags that say how a file is written."""
+FACTS = ("rows", "episodes", "action_low", "action_high")
+"""What came of the reading; a time limit and bounds are among no words of it."""
 
-def reading_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the TOML beside the log said, and over it the flags; empty for a file that describes itself."""
-    mapping = str(config.get("mapping") or "")
-    try:
-        words: dict[str, Any] = tomllib.loads(mapping)
-    except tomllib.TOMLDecodeError:
-        words = {"mapping": mapping}
-    return words | config.get("log", {}).get("reading", {})
+
+def reading_of(log: Mapping[str, Any]) -> dict[str, Any]:
+    """What flags said of a recorded log, and what came of it. A TOML beside a log is part of its SHA-256."""
+    words = {word: value for word, value in log.get("reading", {}).items() if word not in NO_MEANING}
+    return words | {fact: log[fact] for fact in FACTS if fact in log}
 
 
 def key_of(sha256: str, reading: Mapping[str, Any]) -> str:
-    """Equal for one file that is read one way: its SHA-256, and with a reading a digest of both."""
-    if not reading:
-        return sha256
+    """Equal for one file that is read one way."""
     return hashlib.sha256(f"{sha256} {json.dumps(reading, sort_keys=True, default=str)}".encode()).hexdigest()
 
 

@@ -43,7 +43,7 @@ def _facts(run: Run, comparison: Comparison) -> list[str]:
     code = f"{run.version}, {run.commit[:8]}" if run.commit else run.version
     method = comparison.method_of(run) or f"{run.method} (does not count)"
     name = comparison.log_of(run).name
-    log = f"{name}, {run.log.key[:8]}" if run.log.sha256 else name
+    log = f"{name}, {run.log.sha256[:8]}" if run.log.sha256 else name
     seed = "–" if run.seed < 0 else str(run.seed)
     best = number(outcome.best) if outcome else "–"
     return [method, log, seed, f"{run.epochs:,}{planned}", run.state, score, best, code or "–"]
