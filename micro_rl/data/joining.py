@@ -66,7 +66,8 @@ def read_otherwise(first: Dataset, others: Sequence[Dataset]) -> list[str]:
         value = getattr(first.reading, word)
         for other in () if value in (None, ()) else others:
             theirs = getattr(describe(other.path, other.reading).reading, word)
-            if theirs != value:
+            alike = word == "horizon" and other.task.horizon == value
+            if theirs != value and not alike:
                 option, own = "--" + word.replace("_", "-"), "without it" if theirs in (None, ()) else f"by {theirs!r}"
                 lines.append(
                     f"{option} is for {first.path.name} alone: {other.path.name} is read {own}; to read both alike, "

@@ -6,6 +6,7 @@ import numpy as np
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays
+from micro_rl.storage.files import hidden
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import Plan
 
@@ -43,7 +44,7 @@ def _same(begun: object, plan: Plan, own: Path) -> bool:
 
 def _holds(folder: Path, other: Path) -> bool:
     """Whether a model's folder has all that another one has; beside it there may be a head that ends its episodes."""
-    if not (folder.exists() and other.exists()):
+    if not all(place.exists() or hidden(place, "old").exists() for place in (folder, other)):
         return False
     (arrays, _), (others, _) = read_arrays(folder, "ensemble"), read_arrays(other, "ensemble")
     return all(name in arrays and np.array_equal(arrays[name], others[name]) for name in others)

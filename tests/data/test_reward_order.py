@@ -61,6 +61,16 @@ def test_actions_that_come_a_row_late_under_a_set_point():
     assert measured is not None and measured.best == 1 and measured.suspicious
 
 
+def test_a_column_that_echoes_actions_late_does_not_outvote_those_that_follow_them():
+    own = controlled(tried=0.4)
+    echo = np.roll(own.actions, 1, axis=0)
+    observations = np.concatenate([own.observations, echo], axis=1)
+    measured = order.action_order(
+        log(2000, observations=observations, actions=own.actions, timeouts=np.arange(2000) == 1999)
+    )
+    assert measured is not None and measured.best == 0 and measured.column == "o0"
+
+
 def test_a_ridge_that_bends():
     spread = np.array([[0.0, 7], [2, 7]])
     made = regression.features(spread)

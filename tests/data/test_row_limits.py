@@ -120,16 +120,16 @@ def test_an_order_that_explains_clearly_more(explained, alone, best, suspicious)
 
 def test_shifted_rewards_and_actions_in_whole_sentences(monkeypatch):
     monkeypatch.setattr(order, "reward_order", lambda _: Order((0.0, 0.8123, -0.1, 0.0, 0.0)))
-    monkeypatch.setattr(order, "action_order", lambda _: Order((0.91, 0.0, 0.125, 0.0, 0.0)))
+    monkeypatch.setattr(order, "action_order", lambda _: Order((0.91, 0.0, 0.125, 0.0, 0.0), column="o1"))
     rewards, actions = order.shifted(log())
     assert rewards.text == (
         "rewards do not follow the transitions: row i's transition explains 81 % of the variance of the reward in row "
         "i-1, 0 % of its own: put each reward into the row of the step that earned it"
     )
     assert actions.text == (
-        "actions do not follow the transitions: with the action of row i-2, 91 % of the variance of row i's step is "
-        "explained, with its own 12 %: each action stands in the row of another step, or the system acts 2 rows late; "
-        "put each into the row of the observation that it answered"
+        "actions do not follow the transitions: with the action of row i-2, 91 % of the variance of the step of o1 "
+        "in row i is explained, with its own 12 %: each action stands in the row of another step, or the system acts 2 "
+        "rows late; put each into the row of the observation that it answered"
     )
     monkeypatch.setattr(order, "action_order", lambda _: Order((0.0, 0.0, 0.0, 0.9, 0.0)))
     assert order.shifted(log())[1].text.endswith(

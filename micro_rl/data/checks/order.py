@@ -40,6 +40,8 @@ class Order(NamedTuple):
     explained: tuple[float, ...]
     alone: float = -math.inf
     """The same for the best shift from a single observation: the one before the step for rewards of rows above."""
+    column: str = ""
+    """The observation whose step was looked at."""
 
     @property
     def best(self) -> int:
@@ -83,7 +85,8 @@ def reward_order(dataset: Dataset) -> Order | None:
 def action_order(dataset: Dataset) -> Order | None:
     """Measures how well the action of row i + shift explains, beside row i's observation, the step of row i.
 
-    It is measured on the column of which actions explain most; one that was set by somebody else is none of them.
+    It is measured on the column of which actions explain most, of those that follow their own row's action if there are
+    any; one that was set by somebody else is none of them.
     """
     rows = _inner_rows(dataset)
     if len(rows) < FEWEST:
@@ -98,11 +101,19 @@ def action_order(dataset: Dataset) -> Order | None:
     actions = {shift: dataset.actions[rows + shift].astype(np.float64) for shift in SHIFTS}
     beside = {shift: regression.features(np.concatenate([before, acted], axis=1)) for shift, acted in actions.items()}
     explained = np.stack([_explained(features, steps) for features in beside.values()])
-    column = int(np.argmax(explained.max(0) - np.maximum(idle, 0)))
-    order = Order(tuple(explained[:, column]))
+    column = _telling(explained - np.maximum(idle, 0))
+    name = str(dataset.columns.observations[moved[column]])
+    order = Order(tuple(explained[:, column]), column=name)
     while order.best > 0 and _know_later(dataset, rows, actions[order.best], order.best):
         order = order.without(order.best)
     return order
+
+
+def _telling(gains: Float64[np.ndarray, "shift column"]) -> int:
+    """The column of which actions explain most beyond what is explained without them."""
+    own = gains[SHIFTS.index(0)]
+    follows = (own == gains.max(0)) & (own > WORTH)
+    return int(np.argmax(np.where(follows, own, -np.inf) if follows.any() else gains.max(0)))
 
 
 def _know_later(
@@ -142,8 +153,8 @@ def shifted(dataset: Dataset) -> list[Finding]:
         late = f", or the system acts {plural(-actions.best, 'row')} late" if actions.best < 0 else ""
         text = (
             f"actions do not follow the transitions: with the action of row i{actions.best:+d}, "
-            f"{_share(max(actions.explained))} of the variance of row i's step is explained, with its own "
-            f"{_share(actions.explained[2])}: each action stands in the row of another step{late}; "
+            f"{_share(max(actions.explained))} of the variance of the step of {actions.column} in row i is explained, "
+            f"with its own {_share(actions.explained[2])}: each action stands in the row of another step{late}; "
             "put each into the row of the observation that it answered"
         )
         problems.append(findings.warning("action-order", text))

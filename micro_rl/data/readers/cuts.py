@@ -16,8 +16,8 @@ from micro_rl.errors import UserError
 USUAL_GAP = 3.0
 """Times the median step: a longer one is a gap, where nothing else was said."""
 
-BACKWARDS = 0.9
-"""Share of steps back in time from which the newest row stands first."""
+BACKWARDS, FEWEST = 0.9, 3
+"""Share of steps back in time, of so many at the least, from which the newest row stands first."""
 
 USED = "row numbers count only the rows that are used"
 """Stands behind what left rows out, and what is wrong with those that are left."""
@@ -55,7 +55,7 @@ def gaps(
 def refuse_newest_first(path: Path, name: str, begins: Bool[np.ndarray, " row"], steps: np.ndarray) -> None:
     """Refuses rows whose times run backwards nearly throughout: no step of them leads to what came of it."""
     back, inside = int((~begins & (steps < 0)).sum()), int((~begins).sum())
-    if back > BACKWARDS * inside:
+    if inside >= FEWEST and back > BACKWARDS * inside:
         raise UserError(
             f"{path}: the time column {name!r} runs backwards from row to row, {back:,} of {inside:,} times: the "
             "newest row stands first; sort the rows by time"

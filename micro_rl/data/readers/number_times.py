@@ -45,14 +45,12 @@ def doubted(name: str, times: Float64[np.ndarray, " row"], unit: str | None) -> 
     if form := written(times):
         text = f"the time column {name!r} holds dates in digits ({times[0]:.0f}, {form}), read as a count of "
         text += f"{unit or 'seconds'}: say how it is written with time_format (--time-format)"
-    elif (unit or "s") == "s" and latest > LATEST:
+    elif unit in (None, "s") and latest > (UNITS["ms"] if unit else LATEST):
         finer = unit_of(latest)
         text = (
             f"the time column {name!r} holds {latest:.15g}, read as seconds, which since 1970 would be after the year "
         )
-        text += (
-            f"2200: say in which unit it counts, as in time_unit = {finer if finer != 's' else 'ms'!r} (--time-unit)"
-        )
+        text += f"2200: say in which unit it counts, as in time_unit = {finer!r} (--time-unit)"
     else:
         return []
     return [findings.warning("time-odd", text)]

@@ -171,7 +171,8 @@ class _Gathered:
         parted = process.apart(begins, np.concatenate(self.keep)) if self.keep else begins
         late = np.zeros_like(begins)
         if self.clock and self.roles.time:
-            cuts.refuse_newest_first(self.path, self.roles.time, parted, self.steps.values())
+            if not self.roles.next_observations:
+                cuts.refuse_newest_first(self.path, self.roles.time, parted, self.steps.values())
             least = self.process.resampling.seconds if self.process.resampling else 0.0
             late, gaps = cuts.gaps(parted, self.steps.values(), reading.largest_gap, least)
             problems += gaps

@@ -10,7 +10,6 @@ from micro_rl.reports.compare.readings import FACTS, differing_words
 from micro_rl.reports.compare.variants import differing, labels
 from micro_rl.reports.run.record import sane
 
-
 WIDEST = 40
 """Letters of a word that tells logs apart."""
 
