@@ -372,6 +372,8 @@ def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
     ],
 )
 def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
+    if where.startswith("ray:"):
+        pytest.importorskip("ray")
     log = write_log(tmp_path / "log.hdf5")
     for verb, more in (("sweep", options()), ("sweep", ["--dry-run"]), ("choose", [])):
         assert run([verb, str(log), "--out", str(tmp_path / "out"), "--on", where, *more]) == 2
