@@ -98,12 +98,13 @@ def test_a_file_that_is_read_otherwise_is_another_log(tmp_path: Path):
         ("b", 1, same | {"reading": {"delimiter": ","}}),
         ("reward", 0, same | {"reading": {"reward": "-abs(heat)"}}),
         ("cut", 0, same | {"episodes": 9}),
+        ("last", 2, same),
     ):
         file = make_run(tmp_path / name, seed=seed) / "config.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"log": log}))
-    comparison = compared(*(tmp_path / name for name in ("a", "b", "reward", "cut")))
+    comparison = compared(*(tmp_path / name for name in ("a", "b", "reward", "cut", "last")))
     cells = [[run.name for run in comparison.cell("micro", log)] for log in comparison.logs]
-    assert cells == [["a", "b"], ["reward"], ["cut"]] and comparison.copies == []
+    assert cells == [["a", "b", "last"], ["reward"], ["cut"]] and comparison.copies == []
     assert [log.name for log in comparison.logs] == [
         "pump (episodes 1)",
         "pump (reward -abs(heat))",

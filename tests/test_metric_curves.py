@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 import micro_rl
 from micro_rl.cli.main import run
 from micro_rl.errors import UserError
+from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.figure_files import band, write_figures
 from tests.compared_runs import make_run
 
@@ -91,7 +92,8 @@ def test_logs_whose_names_come_out_alike_have_files_of_their_own(tmp_path: Path)
     for log in ("a b.csv", "a+b.csv"):
         make_run(tmp_path / "runs" / log, log=log, scores=[1.0])
     assert run(["report", str(tmp_path / "runs"), "--figures", str(tmp_path / "figures")]) == 0
-    names = [f"curves-a_b.csv{digest}.{form}" for digest in ("", "-a_b.csva") for form in ("png", "pdf")]
+    second = collect([tmp_path / "runs" / "a+b.csv"]).runs[0].log.key[:8]
+    names = [f"curves-a_b.csv{digest}.{form}" for digest in ("", f"-{second}") for form in ("png", "pdf")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(names)
 
 

@@ -82,9 +82,9 @@ def compare(collected: Collected) -> Comparison:
 
 def log_names(runs: Sequence[Run]) -> dict[str, str]:
     """The logs' names by their keys, told apart where two are called the same: by file, and by how that is read."""
-    first = {run.log.key: run for run in reversed(runs)}
-    alike = _groups(list(first.values()), lambda run: run.log.name)
-    return {key: run.log.name + _told_apart(run, alike[run.log.name]) for key, run in reversed(first.items())}
+    one_each = {key: own[0] for key, own in _groups(runs, lambda run: run.log.key).items()}
+    alike = _groups(list(one_each.values()), lambda run: run.log.name)
+    return {key: run.log.name + _told_apart(run, alike[run.log.name]) for key, run in one_each.items()}
 
 
 def _told_apart(run: Run, alike: Sequence[Run]) -> str:
