@@ -8,7 +8,7 @@ from typing import Any
 NO_MEANING = ("delimiter", "decimal", "encoding", "skip_rows", "skip_after_heading", "time_format", "time_unit")
 """Flags that say how a file is written."""
 FACTS = ("rows", "episodes", "action_low", "action_high")
-"""What came of the reading; a time limit and bounds are among no words of it."""
+"""What came of the reading, since no words of it record a time limit or bounds."""
 
 
 def reading_of(log: Mapping[str, Any]) -> dict[str, Any]:
