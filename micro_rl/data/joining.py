@@ -8,12 +8,10 @@ import numpy as np
 
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import describe
+from micro_rl.data.read_options import SAY_WHAT_ROWS_ARE
 from micro_rl.data.taking import as_read
 from micro_rl.data.writers.rows import lacks_next
 from micro_rl.errors import UserError
-
-MEANING = ("horizon", "reward", "largest_gap", "where", "fill", "resample", "missing", "part")
-"""Options that tell what rows and rewards are, not how a file is written."""
 
 
 def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
@@ -62,7 +60,7 @@ def read_otherwise(first: Dataset, others: Sequence[Dataset]) -> list[str]:
         A sentence for each option and log.
     """
     lines = []
-    for word in MEANING:
+    for word in SAY_WHAT_ROWS_ARE:
         value = getattr(first.reading, word)
         for other in () if value in (None, ()) else others:
             theirs = getattr(describe(other.path, other.reading).reading, word)

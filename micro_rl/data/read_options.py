@@ -69,3 +69,7 @@ class ReadOptions:
 
 
 NO_OPTIONS = ReadOptions()
+SAY_HOW_WRITTEN = ("delimiter", "decimal", "encoding", "skip_rows", "skip_after_heading", "time_format", "time_unit")
+"""Options that only tell how a file is written: read rightly, it is the same log without them."""
+SAY_WHAT_ROWS_ARE = ("horizon", "reward", "largest_gap", "where", "fill", "resample", "missing", "part")
+"""Options that tell what rows and rewards are; the others name columns and bounds."""

@@ -5,15 +5,15 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-NO_MEANING = ("delimiter", "decimal", "encoding", "skip_rows", "skip_after_heading", "time_format", "time_unit")
-"""Flags that say how a file is written."""
+from micro_rl.data.read_options import SAY_HOW_WRITTEN
+
 FACTS = ("rows", "episodes", "action_low", "action_high")
 """What came of the reading, since no words of it record a time limit or bounds."""
 
 
 def reading_of(log: Mapping[str, Any]) -> dict[str, Any]:
     """What flags said of a recorded log, and what came of it. A TOML beside a log is part of its SHA-256."""
-    words = {word: value for word, value in log.get("reading", {}).items() if word not in NO_MEANING}
+    words = {word: value for word, value in log.get("reading", {}).items() if word not in SAY_HOW_WRITTEN}
     return words | {fact: log[fact] for fact in FACTS if fact in log}
 
 
