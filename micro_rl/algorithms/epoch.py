@@ -129,6 +129,7 @@ def _adapted_model(
         log=buffers.rows_of(problem.log),
         ends=lambda following, end_key: ends(following, problem.scaling, end_key),
         replay=problem.replay,
+        paid=lambda rows: rows if method.reward is None else method.reward(rows, problem.scaling),
     )
     ensemble, method_state = method.update_model(state.ensemble, state.method_state, context, key)
     return state._replace(ensemble=ensemble, method_state=method_state)
@@ -181,7 +182,7 @@ def branched_rollout(
         ensemble,
         sizes.num_elites,
         actor,
-        RowRules(method.transform, state.method_state, method.support, stored),
+        RowRules(method.transform, state.method_state, method.support, stored, method.reward),
         ends,
         problem.scaling,
         starts,

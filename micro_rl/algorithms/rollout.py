@@ -14,6 +14,7 @@ from micro_rl.core.networks import MLP, sample
 from micro_rl.core.random import orders
 from micro_rl.core.types import Predictions, Replay, Rollout, Scaling, Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.termination_rules import Termination
 
 TERMINATION_STREAM = 1 << 29
@@ -53,16 +54,21 @@ class RowRules(NamedTuple):
     """What becomes of the rows that the model makes.
 
     `support` treats those that are unlike the log's; None: nothing, and nobody asks which they are. The predictions of
-    `stored` come with the rows; None: nobody's.
+    `stored` come with the rows; None: nobody's. `reward` says what they pay; None: what the model predicts.
     """
 
     transform: RolloutTransform
     method_state: PyTree
     support: Support | None = None
     stored: Ensemble | None = None
+    reward: KnownReward | None = None
 
-    def applied(self, rows: Transition, ensemble: Ensemble) -> tuple[Transition, Array | None, Predictions | None]:
+    def applied(
+        self, rows: Transition, ensemble: Ensemble, scaling: Scaling
+    ) -> tuple[Transition, Array | None, Predictions | None]:
         """The rows as they are learned from, which of them are unknown, and what is predicted of them."""
+        if self.reward is not None:
+            rows = self.reward(rows, scaling)
         rows, unknown = self.transform(ensemble, self.method_state, rows), None
         if self.support is not None:
             rows, unknown = self.support(rows)
@@ -98,7 +104,7 @@ def rollout(
         actor: The policy.
         rules: What becomes of its rows.
         ends: When episodes end; what it draws comes from a stream of its own and changes nothing else.
-        scaling: The units, for rules that look at raw observations.
+        scaling: The units, for rules that look at raw values.
         starts: Observations in core units [rows, obs].
         length: Steps.
         key: For every draw.
@@ -112,7 +118,7 @@ def rollout(
 
     def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
         made, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
-        rows, unknown, predictions = rules.applied(made, judged)
+        rows, unknown, predictions = rules.applied(made, judged, scaling)
         return Rollout(rows, branches.alive, unknown, predictions), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:

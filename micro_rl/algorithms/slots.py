@@ -19,6 +19,7 @@ from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Predictions, Replay, Transition
 from micro_rl.dynamics.calibrated_set import CalibratedSet
 from micro_rl.dynamics.ensemble import Ensemble, Models
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.log_units import LogUnits
 
 METHOD_STREAM = 1 << 30
@@ -47,13 +48,15 @@ class MethodContext(NamedTuple):
 class EpochContext(NamedTuple):
     """What a method may look at after an epoch: the networks, the log's rows, and when episodes end.
 
-    `replay` says what rollouts take from the log and not from the model; None where no column is exogenous.
+    `replay` says what rollouts take from the log and not from the model; None where no column is exogenous. `paid`
+    gives rows of the model the reward that is known as a formula, where one is.
     """
 
     networks: MethodContext
     log: Transition
     ends: Ends
     replay: Replay | None = None
+    paid: Callable[[Transition], Transition] = lambda rows: rows
 
 
 class Prepare(eqx.Module):
@@ -199,6 +202,7 @@ class Method(AnyMethod):
     """The five slots; as it stands, SAC on the model.
 
     `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
+    `reward` is what rows of rollouts pay, where that is known as a formula; None: what the model predicts.
     `support` says what becomes of rows of rollouts that are unlike the log's; None: nothing.
     `critics` says which target critics count, and what keeps the critics apart.
     """
@@ -210,6 +214,7 @@ class Method(AnyMethod):
     update_model: ModelUpdate = ModelStays()
     product: Product = eqx.field(static=True, default=full_product)
     steps: int = eqx.field(static=True, default=1)
+    reward: KnownReward | None = None
     support: Support | None = None
     critics: CriticRules = CriticRules()
     learns_model: ClassVar[bool] = True
@@ -222,6 +227,10 @@ class Method(AnyMethod):
 
     def configured(self, settings: Settings) -> "Method":
         return replace(self, product=PRODUCTS[settings.precision], critics=critic_rules(settings))
+
+    def paid_by(self, reward: KnownReward | None) -> "Method":
+        """The same where a formula says what a step pays."""
+        return replace(self, reward=reward)
 
     def supported_by(self, support: Support | None) -> "Method":
         """The same with another answer to rows that are unlike the log's."""
@@ -258,4 +267,6 @@ class Method(AnyMethod):
         return "" if rows_suffice else "looks at the whole log"
 
 
-SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps", "support", "critics"))
+SLOTS = tuple(
+    field.name for field in fields(Method) if field.name not in ("product", "steps", "reward", "support", "critics")
+)

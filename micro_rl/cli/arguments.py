@@ -49,7 +49,7 @@ def _argument(verb: str, place: str) -> Any:
     return tyro.conf.arg(metavar=name, help=words)
 
 
-FORMULAS = ("--reward", "--termination", "--where")
+FORMULAS = ("--known-reward", "--reward", "--termination", "--where")
 """Options whose values may begin with a minus sign, as '-abs(level - 2)' does."""
 
 

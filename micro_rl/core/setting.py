@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from micro_rl.errors import UserError
 
 YES_OR_NO = "True or False"
-A_NUMBER, FINITE = "a number", "a finite number"
+A_NUMBER, FINITE, A_TEXT = "a number", "a finite number", "a text"
 AUTHORS = "the authors' code"
 """Of the paper that the method is from: of MICRO's, arXiv 2312.03991, for what methods share."""
 
@@ -125,6 +125,8 @@ def _bounds(kind: Any, setting: Setting) -> list[tuple[str, Any]]:
         if below is not None:
             return [(f"in [{least}, {_power(below)})", lambda value: isinstance(value, int) and least <= value < below)]
         return [(f"a whole number of at least {least}", lambda value: isinstance(value, int) and value >= least)]
+    if kind is str:
+        return [(A_TEXT, lambda value: isinstance(value, str))]
     if kind is bool:
         return [(YES_OR_NO, lambda value: isinstance(value, bool))]
     rules: list[tuple[str, Any]] = [(A_NUMBER, lambda value: isinstance(value, int | float))]
@@ -154,7 +156,7 @@ def reference(kind: type) -> list[Entry]:
     for field in fields(kind):
         declared, setting = known.get(field.name, (field.type, None))
         rules = _bounds(_of_one(declared), setting) if setting else []
-        words = ", ".join(words for words, _ in rules if words not in (A_NUMBER, FINITE, YES_OR_NO))
+        words = ", ".join(words for words, _ in rules if words not in (A_NUMBER, FINITE, A_TEXT, YES_OR_NO))
         about = setting or Setting()
         help_text = helps.get(field.name, "")
         entries.append(Entry(field.name, declared, field.default, words, about.unit, help_text, about.source))

@@ -79,6 +79,10 @@ class Scaling(NamedTuple):
         """Core to raw units."""
         return observation * self.observation_std[None] + self.observation_mean[None]
 
+    def raw_action(self, action: Float[Array, "rows act"]) -> Float[Array, "rows act"]:
+        """Core to raw units."""
+        return action * self.action_half[None] + self.action_mid[None]
+
 
 class GatheredRows(NamedTuple):
     """Of a log that is not here, the rows that will be drawn: their sorted numbers, and how many rows the log has."""

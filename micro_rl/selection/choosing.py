@@ -14,6 +14,7 @@ from micro_rl.core.wording import duration, plural
 from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
 from micro_rl.data.parts import Parts
+from micro_rl.dynamics import known_reward
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.choice.record import Choice
@@ -159,12 +160,11 @@ class _Work(NamedTuple):
 
 
 def _candidates(question: Question, seen: Look) -> tuple[Candidate, ...]:
-    """The portfolio; those that learn in a model end its episodes as the judge does."""
+    """The portfolio; those that learn in a model end its episodes, and reward its steps, as the judge does."""
     every = portfolio(question.minutes, seen.history, seen.narrow, seen.negative)
-    if question.termination is None:
-        return every
-    ends = {"termination": question.termination}
-    return tuple(own._replace(settings=own.settings | ends) if own.learns_model else own for own in every)
+    told = {"termination": question.termination, "known_reward": question.known_reward}
+    told = {name: value for name, value in told.items() if value is not None}
+    return tuple(own._replace(settings=own.settings | told) if own.learns_model else own for own in every)
 
 
 def _judged_by(dataset: Dataset, history: int, asked: Options) -> tuple[Dataset, Options]:
@@ -175,6 +175,8 @@ def _judged_by(dataset: Dataset, history: int, asked: Options) -> tuple[Dataset,
     """
     labels, options = labelled(dataset, asked)
     episode_ends(labels, options.termination)
+    if options.known_reward is not None:
+        known_reward.find(options.known_reward, labels)
     try:
         lay_out(labels, history, options)
     except TooLittle:

@@ -38,6 +38,7 @@ def choose(
     limits: Sequence[str] = (),
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
+    known_reward: str | None = None,
     seed: int = 0,
     plan: str | Path | None = None,
     on: str | None = None,
@@ -56,6 +57,7 @@ def choose(
         limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
         current: what acts today, to be beaten, as of `micro_rl.trust`.
         termination: when episodes end, as for training.
+        known_reward: the formula of what a step pays, as for training, for the judge and those that learn in a model.
         seed: of everything random.
         plan: the plan.json of another choice of the same log, to make it anew to its epochs.
         on: a cluster that trains, as of `micro-rl sweep --on`; every node must see the folder.
@@ -70,7 +72,8 @@ def choose(
         UserError: a mistake, in one line with its remedy.
     """
     began = time.monotonic()
-    question = _question(minutes, window, groups, limits, termination, seed, plan)
+    question = _question(minutes, window, groups, limits, seed, plan)
+    question = question._replace(termination=termination, known_reward=known_reward)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
     _check_helpers(on, watcher)
     dataset = log if isinstance(log, Dataset) else read_log(log)
@@ -91,14 +94,12 @@ def _refuse_foreign_pages(folder: Path) -> None:
         check_own(folder / name, MARK, HEAD, "micro-rl choose did not write it; move it away")
 
 
-def _question(
-    minutes: Any, window: Any, groups: Any, limits: Sequence[str], termination: Any, seed: Any, plan: Any
-) -> Question:
-    """What is asked, of the kinds that it must be; not yet what is to be beaten."""
+def _question(minutes: Any, window: Any, groups: Any, limits: Sequence[str], seed: Any, plan: Any) -> Question:
+    """What is asked, of the kinds that it must be; not yet what is to be beaten, nor what the model is told."""
     length, number = arguments.number("minutes", minutes), arguments.whole("seed", seed, 0)
     asked_plan = arguments.optional_path("plan", plan)
     conditions = arguments.names("limits", limits, "['level <= 3']", "conditions")
-    return Question(length, window, groups, conditions, None, termination, number, asked_plan)
+    return Question(length, window, groups, conditions, seed=number, plan=asked_plan)
 
 
 def _check_helpers(on: Any, watcher: Any) -> None:

@@ -36,13 +36,22 @@ class Question(NamedTuple):
     seed: int = 0
     plan: Path | None = None
     """The plan of another choice, to be made anew to its epochs."""
+    known_reward: str | None = None
 
     def options(self, dataset: Dataset, folder: Path) -> Options:
         """What the judge is asked."""
         limits = conditions(dataset, self.limits)
         effort = thorough(float(self.minutes), len(dataset))
         return Options(
-            self.window, self.groups, limits, self.termination, self.seed, self.current, effort=effort, folder=folder
+            self.window,
+            self.groups,
+            limits,
+            self.termination,
+            self.seed,
+            self.current,
+            effort=effort,
+            folder=folder,
+            known_reward=self.known_reward,
         )
 
     def kept(self, dataset: Dataset) -> dict[str, Any]:
@@ -57,6 +66,7 @@ class Question(NamedTuple):
                 "limits": list(self.limits),
                 "current": None if self.current is None else answers(self.current, dataset),
                 "termination": self.termination,
+                "known_reward": self.known_reward,
                 "seed": self.seed,
                 "plan": None if self.plan is None else read_json(self.plan),
             }

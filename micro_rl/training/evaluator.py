@@ -128,7 +128,7 @@ class PolicyEvaluator:
 
     @cached_property
     def _judge(self) -> EarlyJudge:
-        return EarlyJudge(self._plan.dataset)
+        return EarlyJudge(self._plan.dataset, None if self._plan.scored_apart else self._plan.known_reward)
 
 
 def _match(dataset: Dataset, env: str) -> Match:

@@ -36,6 +36,7 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     if stays_on_host(plan.settings, plan.dataset):
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
         _refuse_replay(plan)
+    _ = plan.known_reward  # refuses a formula that is not the log's
     _refuse_wrong_slots(plan)
 
 

@@ -34,6 +34,7 @@ def learner_for(
     """
     method = plan.method if scaling is None else _supported(plan, scaling)
     if model is not None and isinstance(method, Method):
+        method = method.paid_by(plan.known_reward)
         method = method.calibrated_by(lambda level: calibrated_set(plan.dataset, model, plan.settings, level))
         method = method if log is None else method.in_units_of(LogUnits(log, model.ensemble))
     return learner_of(method, model and model.ensemble, plan.ends.of(model, plan.newest))

@@ -20,6 +20,8 @@ from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
+from micro_rl.dynamics import known_reward
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.termination import EpisodeEnds, episode_ends
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
@@ -78,7 +80,20 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What a person must know of the log before trusting the result."""
         small = (finding.text for finding in episodes.small(self.dataset, self.settings.batch_size))
-        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings, *self._support, *self._one_action]))
+        own = [*self._known_reward, *self._support, *self._one_action]
+        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings, *own]))
+
+    @property
+    def _known_reward(self) -> list[str]:
+        """How far the log's rewards are from the formula, where there is one."""
+        reward = self.known_reward
+        if reward is None:
+            return []
+        apart = known_reward.disagreement(reward, self.log)
+        return [
+            f"known_reward: what the model's rows pay is computed by {reward.formula.text!r}, from which the log's "
+            f"rewards are {apart:.1g} of their standard deviations away"
+        ]
 
     @property
     def _support(self) -> list[str]:
@@ -103,6 +118,12 @@ class Plan:
         """The method with its coefficients, built once."""
         built: AnyMethod = registry.find(self.method_name).build(self.options)
         return built.configured(self.settings)
+
+    @cached_property
+    def known_reward(self) -> KnownReward | None:
+        """What a step pays, where a formula says it."""
+        text = self.settings.known_reward
+        return None if text is None else known_reward.find(text, self.log)
 
     @property
     def model_use(self) -> ModelUse:

@@ -11,7 +11,9 @@ from jaxtyping import Int, Key
 from micro_rl.core.model_settings import WEIGHT_DECAY, ModelSettings
 from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
+from micro_rl.dynamics import known_reward
 from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.dynamics.termination_rules import Termination
@@ -34,6 +36,7 @@ class Case(NamedTuple):
     judge: Judge
     ends: Termination
     rewards: tuple[Any, Any]
+    known_reward: KnownReward | None
     clones: Judged
     """Of the whole log, then of every fold [1 + fold, ...]."""
     coverage: float
@@ -45,6 +48,16 @@ class Case(NamedTuple):
         """The mean reward a step of the log's worst window and of its best, raw units."""
         windows = self.layout.windows
         return float(windows.returns.min()) / windows.length, float(windows.returns.max()) / windows.length
+
+    @property
+    def by_formula(self) -> str:
+        """That the model's steps pay what a formula says, and FQE's do not; empty where there is none."""
+        if self.known_reward is None:
+            return ""
+        return (
+            f"what the model's steps pay is computed by known_reward {self.known_reward.formula.text!r}; FQE learns "
+            "from the log's rewards, and cannot tell of one that no row shows"
+        )
 
     @property
     def log_violations(self) -> float:
@@ -79,6 +92,7 @@ def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
         ),
         ends_of(dataset, ensemble, scaling, options),
         _rewards(rows),
+        None if options.known_reward is None else known_reward.find(options.known_reward, dataset),
         clones(rows.log, _clone_rows(rows, layout.folds), clone_key, options.effort.clone_updates),
         scored.coverage,
         key,

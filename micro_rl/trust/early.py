@@ -18,6 +18,7 @@ from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.support import Reference, reference
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.trust.actors import Judged
@@ -44,12 +45,12 @@ class WindowDifference(NamedTuple):
 class EarlyJudge:
     """The windows of a log, and what a run's policies collect in them by the run's own model."""
 
-    def __init__(self, dataset: Dataset):
-        """The log's longest windows of which there are enough."""
+    def __init__(self, dataset: Dataset, known_reward: KnownReward | None = None):
+        """The log's longest windows of which there are enough; `known_reward`: what a step pays, by a formula."""
         windows = longest(dataset)
         self.length = windows.length
         self.measured = float(windows.returns.mean())
-        self._dataset, self._windows = dataset, windows.evenly(STARTS)
+        self._dataset, self._windows, self._known_reward = dataset, windows.evenly(STARTS), known_reward
         self._known: Reference | None = None
 
     def __call__(
@@ -71,7 +72,9 @@ class EarlyJudge:
         unit = float(scaling.reward_scale)
         rewards = jnp.asarray(self._dataset.rewards.min() / unit), jnp.asarray(self._dataset.rewards.max() / unit)
         starts = starts_at(self._dataset, self._windows, scaling)
-        collected = roll_out(judge, actor, starts, rewards, ends, key, length=self.length)
+        collected = roll_out(
+            judge, actor, starts, rewards, ends, key, length=self.length, known_reward=self._known_reward
+        )
         return _difference(np.asarray(collected.total, np.float64) - self._windows.returns, self._windows.disjoint)
 
 

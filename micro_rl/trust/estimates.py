@@ -41,6 +41,7 @@ def collect(case: Case, actor: Actor, starts: Starts) -> Collected:
         key,
         length=case.layout.windows.length,
         limits=case.layout.limits,
+        known_reward=case.known_reward,
     )
     return Collected(*(np.asarray(part, np.float64) for part in collected))  # pyright: ignore[reportArgumentType]
 

@@ -32,6 +32,7 @@ def trust(
     limits: Sequence[str] = (),
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
+    known_reward: str | None = None,
     seed: int = 0,
     folder: str | Path | None = None,
     progress: Progress = lambda *_: None,
@@ -50,6 +51,7 @@ def trust(
             [act], its actions in the log's rows [row, act], or the columns of the log's table that hold these, one for
             each action, with commas between.
         termination: when episodes end, as for training.
+        known_reward: the formula of what a step pays, as for training; by default the one that every run learned by.
         seed: of the judge.
         folder: where judges are kept: the same log is judged by the same one again, which saves most of the time.
         progress: called with what is being done and the share that is behind.
@@ -66,7 +68,8 @@ def trust(
     expected = conditions(dataset, limits)
     current = with_columns_read(current, dataset)
     judges = arguments.optional_path("folder", folder)
-    options = Options(window, groups, expected, termination, seed, current, folder=judges)
+    formula = known_reward or _formula_of(several)
+    options = Options(window, groups, expected, termination, seed, current, folder=judges, known_reward=formula)
     return _judge(dataset, several, options, progress)
 
 
@@ -99,6 +102,19 @@ def logs_of(several: Sequence[Judgeable]) -> dict[str, dict[str, Any]]:
     """What the runs among them, by name, recorded of the log that they learned from."""
     runs = [item for item in several if not isinstance(item, Policy) and Path(item).is_dir()]
     return {str(item): RunFolder.open(Path(item)).config().get("log", {}) for item in runs}
+
+
+def _formula_of(several: Sequence[Judgeable]) -> str | None:
+    """What a step pays, where all of them are runs that learned by one formula."""
+    formulas = {
+        None if isinstance(item, Policy) or not Path(item).is_dir() else _settings_of(Path(item)).get("known_reward")
+        for item in several
+    }
+    return formulas.pop() if len(formulas) == 1 else None
+
+
+def _settings_of(run: Path) -> dict[str, Any]:
+    return RunFolder.open(run).config().get("settings", {})
 
 
 def conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:

@@ -172,7 +172,7 @@ def _whole(
         log_violations=case.log_violations,
         policies=tuple(policies),
         ranking=verdict.ranking(policies, test.explained),
-        notes=(*case.layout.dataset.notes, *filter(None, [case.layout.held])),
+        notes=(*case.layout.dataset.notes, *filter(None, [case.layout.held, case.by_formula])),
         seconds=seconds,
         version=__version__,
     )

@@ -49,5 +49,7 @@ class Options(NamedTuple):
     effort: Effort = Effort()
     folder: Path | None = None
     """Where judges are kept and found again; None keeps none."""
+    known_reward: str | None = None
+    """The formula of what a step pays; None: as the judge predicts."""
     made: str | None = None
     """How the log's own groups came about, where they were made of it and not named."""

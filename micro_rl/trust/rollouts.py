@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key
 
-from micro_rl.core.types import Scaling
+from micro_rl.core.types import Scaling, Transition
 from micro_rl.dynamics.ensemble import predict
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.trust.actors import Judged, Parted
 from micro_rl.trust.judge import Judge, parts_of_score
@@ -66,6 +67,7 @@ def roll_out(
     *,
     length: int,
     limits: Limits | None = None,
+    known_reward: KnownReward | None = None,
 ) -> Collected:
     """Run a policy for a window from every start in every member.
 
@@ -73,11 +75,12 @@ def roll_out(
         judge: members, units, and what they can vouch for.
         actor: the policy.
         starts: first observations.
-        rewards: the log's least and greatest, core units; no member pays less or more.
+        rewards: the log's least and greatest, core units; no member predicts less or more.
         ends: when episodes end.
         key: of the noise, which all members share.
         length: steps of the window.
         limits: the user's.
+        known_reward: what a step pays, where a formula says it; None: what the member predicts.
     """
     members, count = judge.members, starts.observation.shape[0]
 
@@ -92,6 +95,8 @@ def roll_out(
         following, reward = _within(judge, outcome[..., :-1]), jnp.clip(outcome[..., -1], *rewards)
         if replayed is not None and starts.columns is not None:
             following = jnp.where(starts.columns[None, None], replayed[None], following)
+        if known_reward is not None:
+            reward = _computed(known_reward, judge.scaling, branch.observation, action, following)
         above = _above(judge, branch.observation, action, following, mean)
         sums = _counted(branch, reward, above, _breaks(limits, following, judge.scaling), judge.allowed)
         ended = ends(following.reshape(members * count, -1), judge.scaling, end_key).reshape(members, count)
@@ -121,6 +126,15 @@ def _above(
 def _act(actor: Judged | Parted, observation: Array, noise: Array) -> Float[Array, "member start act"]:
     """The same actor in all members' states."""
     return jax.vmap(lambda states: actor.act(states, noise))(observation)
+
+
+def _computed(
+    reward: KnownReward, scaling: Scaling, observation: Array, action: Array, following: Array
+) -> Float[Array, "member start"]:
+    """What the formula says of every member's steps."""
+    now, done, after = (part.reshape(-1, part.shape[-1]) for part in (observation, action, following))
+    nothing = jnp.zeros(len(now))
+    return reward(Transition(now, done, nothing, after, nothing), scaling).reward.reshape(observation.shape[:-1])
 
 
 def _within(judge: Judge, following: Float[Array, "member start obs"]) -> Array:

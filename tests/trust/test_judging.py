@@ -132,6 +132,17 @@ def test_what_no_row_triggered_cannot_be_known_but_is_no_reason_to_call_it_bette
 
 
 @pytest.mark.slow
+def test_what_no_row_triggered_is_known_to_a_formula():
+    """The same with the cliff written down: the model's windows end far below anything that a row has paid."""
+    log, formula = line_world.log(cliff=1.6), "-abs(next_o0) * (next_o0 <= 1.6) - 100 * (next_o0 > 1.6)"
+    away = {"over the cliff": line_world.policy(0.0, 3.0)}
+    judgement = judge_policies(log, away, SMALL._replace(known_reward=formula))
+    assert judgement.policies[0].value < -100
+    assert judgement.policies[0].verdict != BETTER
+    assert any("computed by known_reward" in note for note in judgement.notes)
+
+
+@pytest.mark.slow
 def test_limits_are_counted(log):
     limits = (parse("o0 <= 0.5", ["o0"], "limits"),)
     judged = judge_policies(log, {"away": line_world.policy(2.0)}, SMALL._replace(limits=limits))

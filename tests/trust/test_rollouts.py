@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.core.expression import parse
 from micro_rl.core.types import Transition
+from micro_rl.dynamics.known_reward import KnownReward
 from micro_rl.dynamics.support import reference
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.trust.actors import Judged, plain
@@ -28,10 +30,10 @@ def judge_of(changes: list[list[float]], rewards: list[float], allowed: float = 
     return Judge(pointing_ensemble(changes, rewards, act=1), known, jnp.asarray([0.5, 0.05, 9.0]), *limits, units, 1)
 
 
-def windows(judge: Judge, rule=never, starts=(0.0, 0.0), length=6, limits=None, ends=(-9.0, 9.0)):
+def windows(judge: Judge, rule=never, starts=(0.0, 0.0), ends=(-9.0, 9.0), length=6, **more):
     rewards = jnp.asarray(ends[0]), jnp.asarray(ends[1])
     first = Starts(jnp.asarray(starts)[:, None])
-    return roll_out(judge, ACTOR, first, rewards, ByRule(rule), jax.random.key(0), length=length, limits=limits)
+    return roll_out(judge, ACTOR, first, rewards, ByRule(rule), jax.random.key(0), length=length, **more)
 
 
 def test_six_rewards_of_one_count_in_raw_units():
@@ -54,6 +56,13 @@ def test_the_reward_of_the_step_that_ends_an_episode_counts_and_no_later_one():
 
 def test_no_member_pays_more_than_the_log_ever_did():
     np.testing.assert_allclose(windows(judge_of([[1.0]] * 2, [5.0] * 2), ends=(0.0, 2.0)).total, 12.0, atol=1e-3)
+
+
+def test_what_is_known_as_a_formula_is_paid_in_full_though_no_row_ever_paid_it():
+    """From 0 in steps of 1, six of them: 1 + 2 + 3 and three times 100, where members pay 5 and the log at most 2."""
+    formula = KnownReward(parse("next_x * (next_x < 3.5) + 100 * (next_x > 3.5)", ["next_x"]), ("x",), ("u",))
+    judge = judge_of([[1.0]] * 2, [5.0] * 2, reward_scale=jnp.asarray(4.0))
+    np.testing.assert_allclose(windows(judge, ends=(0.0, 2.0), known_reward=formula).total, 306.0, atol=1e-2)
 
 
 def test_a_rollout_is_unknown_once_it_has_left_the_log_for_longer_than_true_windows_do():

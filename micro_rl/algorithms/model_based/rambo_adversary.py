@@ -99,7 +99,7 @@ class TurnAgainst(ModelUpdate):
             now = eqx.tree_at(lambda e: e.members, units, members)
             rows, row = self._imagined(now, context, observation, row, imagined_key)
             noise = jax.random.normal(jax.random.fold_in(imagined_key, 9), rows.action.shape)
-            gain = advantage(context.networks, rows, noise)
+            gain = advantage(context.networks, context.paid(rows), noise)
             real = draw_log(context.log, log_key, self.batch)
             gradient = jax.grad(self._loss)(members, units, context.networks.models, rows, gain, real)
             members, moments = adam_step(members, gradient, moments, self.rate)

@@ -61,6 +61,7 @@ def run(arguments: list[str]) -> None:
             limits=asked.limits,
             current=current_policy(asked.current_policy),
             termination=asked.termination,
+            known_reward=asked.known_reward,
             seed=asked.seed,
             plan=asked.plan,
             on=asked.on,

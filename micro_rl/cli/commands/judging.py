@@ -23,6 +23,8 @@ class Judging:
     log's table that hold what it would do, one for each action, with commas between."""
     termination: str | None = None
     """When episodes end, as for training; by default as the log tells."""
+    known_reward: str | None = None
+    """What a step pays, where a formula is known, as for training."""
     seed: int = 0
     """Of everything random."""
 

@@ -77,6 +77,7 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
             limits=asked.limits,
             current=current_policy(asked.current_policy),
             termination=asked.termination,
+            known_reward=asked.known_reward,
             seed=asked.seed,
             folder=asked.keep or Path("trained", f"{dataset.name}-trust"),
             progress=progress,

@@ -1,0 +1,106 @@
+"""A reward that is known as a formula: what a step pays need not be learned, and may be what no row of the log shows.
+
+The formula is over the columns of a step in raw units: the observation and the action by the log's names, and what is
+observed after the step by the same names behind `next_`. A model predicts the step; what that pays is computed.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from micro_rl.core.expression import Expression, parse
+from micro_rl.core.types import Scaling, Transition
+from micro_rl.data import Dataset
+from micro_rl.errors import UserError
+
+NEXT = "next_"
+"""Before a column's name: the value after the step."""
+TOLERANCE = 0.01
+"""How far the log's rewards may be from the formula, as the root mean square in their standard deviations."""
+
+
+class KnownReward(eqx.Module):
+    """The formula and the columns that it is over; it holds no numbers, so it is part of a compiled program."""
+
+    formula: Expression = eqx.field(static=True)
+    observations: tuple[str, ...] = eqx.field(static=True)
+    """Of the newest observation, which windows begin with."""
+    actions: tuple[str, ...] = eqx.field(static=True)
+
+    def __call__(self, rows: Transition, scaling: Scaling) -> Transition:
+        """The rows with the reward of the formula.
+
+        Args:
+            rows: What a model predicts, core units.
+            scaling: Those units.
+        """
+        before, after = (scaling.raw_observation(part) for part in (rows.observation, rows.next_observation))
+        return rows._replace(reward=self.of(before, scaling.raw_action(rows.action), after) / scaling.reward_scale)
+
+    def of(self, before: Float[Any, "row obs"], action: Float[Any, "row act"], after: Float[Any, "row obs"]) -> Any:
+        """What steps pay [row], raw units like the steps."""
+        following = [NEXT + name for name in self.observations]
+        parts = (self.observations, before), (self.actions, action), (following, after)
+        return self.formula({name: values[:, place] for names, values in parts for place, name in enumerate(names)})
+
+    def of_log(self, log: Dataset) -> Float[np.ndarray, " row"]:
+        """What every row that has a next observation pays, raw units."""
+        steps = (part[log.usable].astype(np.float64) for part in (log.observations, log.actions, log.next_observations))
+        return np.asarray(self.of(*steps), np.float64)
+
+
+def find(text: str, log: Dataset) -> KnownReward:
+    """The reward that a formula names, held against the log.
+
+    Args:
+        text: The formula.
+        log: Of single observations.
+
+    Raises:
+        UserError: It cannot be read, or the log's rewards are not its.
+    """
+    observations = tuple(column.name for column in log.columns.observations)
+    actions = tuple(column.name for column in log.columns.actions)
+    names = [*observations, *actions, *(NEXT + name for name in observations)]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(
+            f"known_reward: {doubled[0]!r} is a column's own name and what {doubled[0].removeprefix(NEXT)!r} is after "
+            "the step: give one of them another name"
+        )
+    reward = KnownReward(parse(text, names, "known_reward"), observations, actions)
+    if reward.formula.condition:
+        raise UserError(f"known_reward: {text!r} is a condition, not a number; write 1 * ({text})")
+    _refuse_another(reward, log)
+    return reward
+
+
+def disagreement(reward: KnownReward, log: Dataset) -> float:
+    """How far the log's rewards are from the formula: root mean square, in their standard deviations."""
+    apart = reward.of_log(log) - log.rewards[log.usable].astype(np.float64)
+    return float(np.sqrt(np.mean(apart**2))) / _size(log)
+
+
+def _size(log: Dataset) -> float:
+    """The rewards' standard deviation; where they are all the same their size, or 1."""
+    rewards = log.rewards[log.usable].astype(np.float64)
+    return float(rewards.std()) or float(np.abs(rewards).max()) or 1.0
+
+
+def _refuse_another(reward: KnownReward, log: Dataset) -> None:
+    """`UserError` where the log's rewards are not the formula's: critics would learn from two."""
+    computed, rows = reward.of_log(log), np.flatnonzero(log.usable)
+    if not np.isfinite(computed).all():
+        row = int(np.flatnonzero(~np.isfinite(computed))[0])
+        raise UserError(f"known_reward: gives {computed[row]} in row {rows[row]} of {log.path}: no row may pay that")
+    apart = disagreement(reward, log)
+    if apart <= TOLERANCE:
+        return
+    recorded = log.rewards[log.usable]
+    row = int(np.abs(computed - recorded).argmax())
+    raise UserError(
+        f"known_reward: gives {computed[row]:.4g} in row {rows[row]} of {log.path}, which has {recorded[row]:.4g}; "
+        f"over all rows it is off by {apart:.2g} standard deviations of the rewards (at most {TOLERANCE:g} may be): "
+        "mend the formula, or give the log the reward that it computes (--reward, for a table)"
+    )

@@ -1,0 +1,139 @@
+"""A reward that is known as a formula: what it pays, what it is held against, and who asks it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from micro_rl.algorithms.model_based.mopo import DeviationPenalty
+from micro_rl.algorithms.rollout import RowRules, rollout
+from micro_rl.algorithms.slots import AsPredicted
+from micro_rl.core.types import Scaling, Transition
+from micro_rl.data import Dataset, windowed
+from micro_rl.dynamics import known_reward
+from micro_rl.dynamics.termination_rules import ByRule, never
+from micro_rl.errors import UserError
+from micro_rl.training.plan import make_plan
+from micro_rl.training.plan_record import plan_to_command
+from micro_rl.training.runner import execute
+from tests.probes import plain_units, pointing_ensemble, steady_actor, tiny_dataset, tiny_plan
+
+TINY = "-(next_o0**2 + next_o1**2 + next_o2**2)"
+"""What `tiny_dataset` pays."""
+UNITS = Scaling(*map(jnp.asarray, ([1.0, -2.0], [2.0, 0.5], [3.0], [4.0], 10.0)))
+
+
+def log_of(rewards: Any, names: Any = ("x", "tank level")) -> Dataset:
+    """Four rows in which x rises by 1 and the level falls by 2, under the actions 0, 1, 2 and 3."""
+    x = np.arange(4.0)
+    before, after = np.stack([x, 10 - 2 * x], 1), np.stack([x + 1, 8 - 2 * x], 1)
+    names = {"observation_names": names, "action_names": ["u"], "action_low": 0, "action_high": 3, "horizon": 4}
+    return Dataset.from_arrays(before, x[:, None], rewards * np.ones(4), next_observations=after, **names)
+
+
+def test_it_is_computed_by_hand_in_raw_units():
+    """Core (0, 2) is x = 1, level = -1; core action 0.5 is u = 5; core (1, 0) is x = 3, level = -2: 3 - 1 + 5 * -1."""
+    reward = known_reward.find("next_x - x + u * `tank level`", log_of([1.0, 9.0, 13.0, 13.0]))
+    rows = Transition(*map(jnp.asarray, ([[0.0, 2.0]], [[0.5]], [0.0], [[1.0, 0.0]], [1.0])))
+    np.testing.assert_allclose(reward(rows, UNITS).reward, (2.0 - 5.0) / 10, rtol=1e-6)
+
+
+def test_a_condition_counts_as_one_or_nothing():
+    reward = known_reward.find("1 - 100 * (`next_tank level` < 0)", log_of(1.0))
+    rows = Transition(
+        *map(jnp.asarray, ([[0.0, 0.0]] * 2, [[0.0]] * 2, [0.0] * 2, [[0.0, 3.9], [0.0, 4.1]], [1.0] * 2))
+    )
+    np.testing.assert_allclose(reward(rows, UNITS).reward, [-9.9, 0.1], rtol=1e-5)
+
+
+def test_the_logs_rewards_are_held_against_it():
+    assert known_reward.disagreement(known_reward.find("x * u", log_of([0, 1, 4, 9])), log_of([0, 1, 4, 9])) == 0
+    nearly = log_of([0, 1, 4, 9.01])
+    np.testing.assert_allclose(
+        known_reward.disagreement(known_reward.find("x * u", nearly), nearly), 0.005 / nearly.rewards.std(), rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "rewards", "message"),
+    [
+        (
+            "x * u",
+            [0, 1, 4, 7],
+            r"gives 9 in row 3 of .*, which has 7; over all rows it is off by 0.37 standard dev.*mend",
+        ),
+        ("x + 1", 1.0, r"gives 4 in row 3 of .*, which has 1; over all rows it is off by 1.9 standard deviations"),
+        ("log(x)", 0.0, r"gives -inf in row 0 of .*: no row may pay that"),
+        ("x > 2", 0.0, r"'x > 2' is a condition, not a number; write 1 \* \(x > 2\)"),
+        ("after_x", 0.0, r"after_x"),
+        ("", 0.0, r"is empty: write a formula"),
+    ],
+)
+def test_what_is_not_the_logs_reward_is_refused(text: str, rewards: Any, message: str):
+    with pytest.raises(
+        UserError, match=rf"^known_reward: .*{message}" if message != "after_x" else "^known_reward: .*x"
+    ):
+        known_reward.find(text, log_of(rewards))
+
+
+def test_a_column_that_is_called_as_what_follows_another_is_refused():
+    with pytest.raises(
+        UserError, match=r"^known_reward: 'next_x' is a column's own name and what 'x' is after the step"
+    ):
+        known_reward.find("u", log_of(0.0, names=("x", "next_x")))
+
+
+def test_in_windows_it_looks_at_the_newest_observation():
+    log = log_of([1.0, 3.0, 5.0, 7.0])
+    reward, windows = known_reward.find("next_x + x", log), windowed(log, 3)
+    np.testing.assert_array_equal(reward.of_log(windows), reward.of_log(log)[windows.usable[log.usable]])
+    assert windows.observations.shape[1] > 2
+
+
+# Who asks it
+
+
+def paid(transform: Any) -> np.ndarray:
+    """Rewards less half the second column, in members that pay 0 to 4 and add 1 to it: 0 by the formula."""
+    log = log_of([16.0, 12.0, 8.0, 4.0])
+    rules = RowRules(transform, (), reward=known_reward.find("2 * `next_tank level`", log))
+    ensemble = pointing_ensemble([[0.0, 1.0]] * 5, list(range(5)), act=1, std=0.5)
+    starts, actor = jnp.zeros((30, 2)), steady_actor([0.25], obs=2, log_std=-5.0)
+    units = plain_units(2, 1)._replace(reward_scale=jnp.asarray(4.0))
+    rolled = jax.jit(rollout, static_argnums=(1, 7))(
+        ensemble, 5, actor, rules, ByRule(never), units, starts, 2, jax.random.key(0)
+    )
+    return np.asarray(rolled.rows.reward) - np.asarray(rolled.rows.next_observation)[:, 1] / 2
+
+
+def test_rollouts_pay_by_the_next_observation_that_was_drawn():
+    np.testing.assert_allclose(paid(AsPredicted()), 0, atol=1e-6)
+
+
+def test_a_methods_own_penalty_comes_off_it():
+    np.testing.assert_allclose(paid(DeviationPenalty(jnp.asarray(2.0))), -2 * np.sqrt(3 * 0.5**2), rtol=1e-4)
+
+
+def test_a_run_learns_by_it_and_its_command_has_it():
+    plan = tiny_plan(known_reward=TINY)
+    assert any(f"computed by '{TINY}'" in note for note in plan.notes)
+    assert f"'--known-reward={TINY}'" in plan_to_command(plan)
+    with pytest.raises(UserError, match=r"^known_reward: gives"):
+        tiny_plan(known_reward="o0")
+
+
+@pytest.mark.parametrize("method", ["micro", "rambo", "mopo"])
+def test_every_method_that_learns_a_model_can_be_told_and_it_matters(method: str, tmp_path):
+    def actor_after(**told: Any) -> Any:
+        own = {"model_decay": (1e-5, 1e-5), "adversarial_steps": 4} if method == "rambo" else {}
+        run = execute(tiny_plan(method=method, **own, **told), tmp_path / f"{method}{len(told)}")
+        return run.policy(tiny_dataset().observations[:5])
+
+    assert not np.array_equal(actor_after(), actor_after(known_reward=TINY))
+
+
+def test_a_method_without_a_model_has_no_such_setting():
+    with pytest.raises(UserError, match="known_reward"):
+        make_plan(tiny_dataset(), "iql", known_reward=TINY)
