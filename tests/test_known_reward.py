@@ -1,5 +1,7 @@
 """A reward that is known as a formula: what it pays, what it is held against, and who asks it."""
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +13,7 @@ from micro_rl.algorithms.model_based.mopo import DeviationPenalty
 from micro_rl.algorithms.rollout import RowRules, rollout
 from micro_rl.algorithms.slots import AsPredicted
 from micro_rl.core.types import Scaling, Transition
-from micro_rl.data import Dataset, windowed
+from micro_rl.data import Dataset, load, windowed
 from micro_rl.dynamics import known_reward
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
@@ -137,3 +139,38 @@ def test_every_method_that_learns_a_model_can_be_told_and_it_matters(method: str
 def test_a_method_without_a_model_has_no_such_setting():
     with pytest.raises(UserError, match="known_reward"):
         make_plan(tiny_dataset(), "iql", known_reward=TINY)
+
+
+# What a log's description states
+
+
+def described(folder: Path, *lines: str) -> Dataset:
+    """A tank under a random valve, as a table with a TOML beside it; `paid` is the reward as a column."""
+    random, (path, rows) = np.random.default_rng(0), (folder / "tank.csv", ["run,t,level,valve,paid"])
+    for run in range(4):
+        level = random.uniform(0, 4)
+        for step in range(20):
+            valve = random.uniform()
+            rows.append(f"{run},{60 * step},{level:.6f},{valve:.6f},{-abs(level - 2):.6f}")
+            level += 0.3 * (valve - 0.5)
+    path.write_text("\n".join(rows) + "\n")
+    words = ['observations = ["level"]', 'actions = ["valve"]', 'episode = "run"', 'time = "t"', *lines]
+    path.with_suffix(".toml").write_text("\n".join(words) + "\n")
+    return load(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "stated"),
+    [
+        (('reward = "-abs(level - 2)"',), "-abs(level - 2)"),
+        (('reward = "paid"',), None),
+        (('reward = "-abs(paid)"',), None),
+        (('reward = "-abs(level - 2)"', 'resample = "3min"'), None),
+    ],
+)
+def test_a_formula_in_the_description_is_offered_where_a_step_pays_by_it(lines: Any, stated: Any, tmp_path):
+    log = described(tmp_path, *lines)
+    assert known_reward.stated(log) == stated
+    notes = [note for note in tiny_plan(log=log).notes if "is a formula" in note]
+    assert [shlex.quote(stated) in note for note in notes] == [True] * (stated is not None)
+    assert not any("is a formula" in note for note in tiny_plan(log=log, method="bc").notes)

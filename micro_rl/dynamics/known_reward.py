@@ -4,6 +4,8 @@ The formula is over the columns of a step in raw units: the observation and the 
 observed after the step by the same names behind `next_`. A model predicts the step; what that pays is computed.
 """
 
+import shlex
+import tomllib
 from typing import Any
 
 import equinox as eqx
@@ -74,6 +76,27 @@ def find(text: str, log: Dataset) -> KnownReward:
         raise UserError(f"known_reward: {text!r} is a condition, not a number; write 1 * ({text})")
     _refuse_another(reward, log)
     return reward
+
+
+def stated(log: Dataset) -> str | None:
+    """The formula by which the log's description has its reward, where it is one of the model's steps."""
+    try:
+        text = log.reading.reward or tomllib.loads(log.mapping).get("reward")
+        return find(str(text), log).formula.text if text else None
+    except (tomllib.TOMLDecodeError, UserError):  # a column's name, unobserved columns, several rows of the file
+        return None
+
+
+def sentences(reward: KnownReward | None, log: Dataset) -> list[str]:
+    """What a person should know: how far the log's rewards are from the formula, or that the log states one."""
+    if reward is not None:
+        return [
+            f"known_reward: what the model's rows pay is computed by {reward.formula.text!r}, from which the log's "
+            f"rewards are {disagreement(reward, log):.1g} of their standard deviations away"
+        ]
+    text = stated(log)
+    offer = "the log's reward is a formula: --known-reward {} has it computed, where the model learns it now"
+    return [] if text is None else [offer.format(shlex.quote(text))]
 
 
 def disagreement(reward: KnownReward, log: Dataset) -> float:

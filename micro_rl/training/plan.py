@@ -83,17 +83,10 @@ class Plan:
         own = [*self._known_reward, *self._support, *self._one_action]
         return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings, *own]))
 
-    @property
+    @cached_property
     def _known_reward(self) -> list[str]:
-        """How far the log's rewards are from the formula, where there is one."""
-        reward = self.known_reward
-        if reward is None:
-            return []
-        apart = known_reward.disagreement(reward, self.log)
-        return [
-            f"known_reward: what the model's rows pay is computed by {reward.formula.text!r}, from which the log's "
-            f"rewards are {apart:.1g} of their standard deviations away"
-        ]
+        """Whether what the model's steps pay is computed, or could be."""
+        return known_reward.sentences(self.known_reward, self.log) if self.method.learns_model else []
 
     @property
     def _support(self) -> list[str]:
