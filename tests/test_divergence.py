@@ -14,6 +14,7 @@ from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.epoch import TrainState, compiled_epoch, compiled_start
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.core.metric_keys import METRICS
+from micro_rl.core.settings import Settings
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.fit_epoch import compiled_epoch as fit_once
 from micro_rl.dynamics.fit_epoch import compiled_start as begin_fit
@@ -51,7 +52,7 @@ def test_values_have_exploded_where_no_return_can_be():
     plan = tiny_plan()
     problem = problem_of(plan.dataset, plan.settings)
     largest = float(np.abs(problem.log.reward).max())  # pyright: ignore[reportAttributeAccessIssue]
-    limit = divergence.largest_value(problem, discount=0.9)
+    limit = divergence.largest_value(problem, Settings(discount=0.9))
     assert limit == pytest.approx(100 * (largest + 5) / 0.1, rel=1e-6)
     agent = _fresh(plan).agent
     assert divergence.reason({"q/real": 0.99 * limit}, agent, limit) is None
@@ -77,7 +78,13 @@ def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str)
     where = {"sizes": plan.settings.sizes(), "ends": ByRule(plan.ends.rule)}
     c = coefficients(plan.settings, 1)
     again, _, first_bad = compiled_epoch(
-        state, plan.method, problem, c, run_key, **where, value_limit=divergence.largest_value(problem, 0.99)
+        state,
+        plan.method,
+        problem,
+        c,
+        run_key,
+        **where,
+        value_limit=divergence.largest_value(problem, Settings(discount=0.99)),
     )
     assert not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(again.agent))
     assert {name: int(update) for name, update in first_bad.items()} == about["first_bad"]

@@ -1,6 +1,7 @@
 """A reward that is known as a formula: what it pays, what it is held against, and who asks it."""
 
 import shlex
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 
 from micro_rl.algorithms.model_based.mopo import DeviationPenalty
 from micro_rl.algorithms.rollout import RowRules, rollout
-from micro_rl.algorithms.slots import AsPredicted
+from micro_rl.algorithms.slots import AsPredicted, RolloutTransform
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset, load, windowed
 from micro_rl.dynamics import known_reward
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
+from micro_rl.training.early_warnings import EarlyWarnings
+from micro_rl.training.log_support import log_support
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_command
 from micro_rl.training.runner import execute
@@ -67,6 +71,7 @@ def test_the_logs_rewards_are_held_against_it():
             r"gives 9 in row 3 of .*, which has 7; over all rows it is off by 0.37 standard dev.*mend",
         ),
         ("x + 1", 1.0, r"gives 4 in row 3 of .*, which has 1; over all rows it is off by 1.9 standard deviations"),
+        ("0 * log(x + 0.5) + 1", 1.0, r"is finite in the log, and not at all steps beside it.*keep it finite there"),
         ("log(x)", 0.0, r"gives -inf in row 0 of .*: no row may pay that"),
         ("x > 2", 0.0, r"'x > 2' is a condition, not a number; write 1 \* \(x > 2\)"),
         ("after_x", 0.0, r"after_x"),
@@ -136,9 +141,51 @@ def test_every_method_that_learns_a_model_can_be_told_and_it_matters(method: str
     assert not np.array_equal(actor_after(), actor_after(known_reward=TINY))
 
 
+def test_a_fit_knows_no_reward():
+    assert "known_reward" not in {field.name for field in fields(ModelSettings)}
+
+
 def test_a_method_without_a_model_has_no_such_setting():
     with pytest.raises(UserError, match="known_reward"):
         make_plan(tiny_dataset(), "iql", known_reward=TINY)
+
+
+# What the log's own rewards no longer bound
+
+
+class Ended(RolloutTransform):
+    """Every row ends the episode at -1."""
+
+    def __call__(self, ensemble: Any, method_state: Any, rows: Transition) -> Transition:
+        return rows._replace(reward=jnp.full_like(rows.reward, -1.0), discount=jnp.zeros_like(rows.discount))
+
+
+@pytest.mark.parametrize("support", [None, "halt"])
+def test_an_end_never_pays_more_than_the_row_does(support: str | None):
+    """By the rule -1 and by the log's least about -4, where the formula pays millions less; and by those where not."""
+    settings, far = tiny_plan(support=support or "off").settings, jnp.full((1, 3), 1e3)
+    own = log_support(tiny_dataset(), True).slot(settings, plain_units(3, 1)) if support else None
+    rows = Transition(far, jnp.zeros((1, 1)), jnp.zeros(1), far, jnp.ones(1))
+    rules = RowRules(Ended(), (), own, reward=known_reward.find(TINY, tiny_dataset()))
+    ensemble = pointing_ensemble([[0.0] * 3], [0.0], act=1)
+    ended = rules.applied(rows, ensemble, plain_units(3, 1))[0]
+    assert [float(ended.reward[0]), float(ended.discount[0])] == [-3e6, 0]
+    near = rules.applied(rows._replace(next_observation=0 * far), ensemble, plain_units(3, 1))[0]
+    least = float(tiny_dataset().rewards.min())
+    assert float(near.reward[0]) == pytest.approx(least if support else -1.0)
+
+
+def test_no_value_of_q_is_called_out_of_range():
+    row = {"epoch": 1, "updates": 1e9, "q/model": -1e9}
+    watches = [EarlyWarnings.of(tiny_plan(known_reward=text), 1.0) for text in (TINY, None)]
+    assert [len(watch.after(dict(row))) for watch in watches] == [0, 1]
+
+
+def test_a_fine_that_no_row_of_the_log_shows_is_no_explosion(tmp_path):
+    """A million for every action of more than a half, where the log has none."""
+    log = replace(tiny_dataset(), actions=tiny_dataset().actions / 2)
+    plan = tiny_plan(log=log, known_reward=f"{TINY} - 1e6 * (abs(a0) > 0.5)")
+    assert execute(plan, tmp_path / "run").scores["epochs"] == 2
 
 
 # What a log's description states

@@ -421,6 +421,12 @@ def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeyp
     assert begun == ["seed0"]
 
 
+def test_a_grid_of_formulas_is_parted_at_the_commas_between_them(capsys: pytest.CaptureFixture[str]):
+    grid = "known_reward=o0 + 0 * max(o1, abs(o2)),o1"
+    assert cli.run(["sweep", "pendulum-demo", "--grid", grid, "--dry-run"]) == 2
+    assert "known_reward: gives" in capsys.readouterr().err
+
+
 def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log, out = str(write_log(tmp_path / "log.hdf5")), str(tmp_path / "sweep")
     words = ["sweep", log, "--method", "td3_bc", *options(OF_ANY), "--seeds", "2", "--no-scoring-model"]

@@ -66,12 +66,16 @@ class RowRules(NamedTuple):
     def applied(
         self, rows: Transition, ensemble: Ensemble, scaling: Scaling
     ) -> tuple[Transition, Array | None, Predictions | None]:
-        """The rows as they are learned from, which of them are unknown, and what is predicted of them."""
-        if self.reward is not None:
-            rows = self.reward(rows, scaling)
-        rows, unknown = self.transform(ensemble, self.method_state, rows), None
+        """The rows as they are learned from, which of them are unknown, and what is predicted of them.
+
+        No rule pays more than a reward that is known: an end at the log's least one does not undo a fine.
+        """
+        paid = rows if self.reward is None else self.reward(rows, scaling)
+        rows, unknown = self.transform(ensemble, self.method_state, paid), None
         if self.support is not None:
             rows, unknown = self.support(rows)
+        if self.reward is not None:
+            rows = rows._replace(reward=jnp.minimum(rows.reward, paid.reward))
         return rows, unknown, None if self.stored is None else predictions_of(self.stored, rows)
 
     def going_on(self, rollout: Rollout) -> Bool[Array, " rows"]:

@@ -50,6 +50,11 @@ def text(name: str, value: Any, remedy: str) -> str:
     raise UserError(f"{name}: {brief(value)} is no text: {remedy}")
 
 
+def optional_formula(name: str, value: Any) -> str | None:
+    """A formula, or None."""
+    return None if value is None else text(name, value, "give a formula over the columns of a step")
+
+
 def path(name: str, value: Any, remedy: str = "give its path") -> Path:
     """A path, or a text that is taken for one."""
     if isinstance(value, str | PathLike):

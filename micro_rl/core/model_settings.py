@@ -81,8 +81,6 @@ class ModelSettings:
         int, Setting(minimum=1, unit="updates", source="ours: the authors know every task's rule")
     ] = 5000
     """Updates of the termination head, where no rule is known and one is learned."""
-    known_reward: Annotated[str | None, Setting(source="ours: who wrote the reward need not have it guessed")] = None
-    """What a step pays, where a formula is known: over the columns, `next_NAME` after the step; of the model's rows."""
     log_on: Annotated[
         Literal["auto", "device", "host"], Setting(source="ours: a log may be larger than the device's memory")
     ] = "auto"

@@ -88,6 +88,8 @@ class Settings(SupportSettings, CriticSettings, ModelSettings):
         Setting(source="ours, after arXiv 2512.04341, which has rollout (the authors: step)"),
     ] = "step"
     """Whether every step of a rollout is made by an elite drawn anew, or the whole rollout by one."""
+    known_reward: Annotated[str | None, Setting(source="ours: who wrote the reward need not have it guessed")] = None
+    """What a step pays, where a formula is known: over the columns, `next_NAME` after the step; of the model's rows."""
     rollout_every: Annotated[int | None, Setting(minimum=1, unit="updates", source=AUTHORS)] = None
     """Updates between rollouts; by default once an epoch."""
     rollouts_kept: Annotated[int, Setting(minimum=1, unit="rollouts", source=AUTHORS)] = 5

@@ -22,6 +22,9 @@ NEXT = "next_"
 TOLERANCE = 0.01
 """How far the log's rewards may be from the formula, as the root mean square in their standard deviations."""
 
+MARGIN, NEARBY = 1.0, 10_000
+"""A formula is tried at so many steps, from so many standard deviations below the log's ranges to as many above."""
+
 
 class KnownReward(eqx.Module):
     """The formula and the columns that it is over; it holds no numbers, so it is part of a compiled program."""
@@ -61,7 +64,7 @@ def find(text: str, log: Dataset) -> KnownReward:
         log: Of single observations.
 
     Raises:
-        UserError: It cannot be read, or the log's rewards are not its.
+        UserError: It cannot be read, has no value near the log, or the log's rewards are not its.
     """
     observations = tuple(column.name for column in log.columns.observations)
     actions = tuple(column.name for column in log.columns.actions)
@@ -75,6 +78,7 @@ def find(text: str, log: Dataset) -> KnownReward:
     if reward.formula.condition:
         raise UserError(f"known_reward: {text!r} is a condition, not a number; write 1 * ({text})")
     _refuse_another(reward, log)
+    _refuse_holes(reward, log)
     return reward
 
 
@@ -127,3 +131,17 @@ def _refuse_another(reward: KnownReward, log: Dataset) -> None:
         f"over all rows it is off by {apart:.2g} standard deviations of the rewards (at most {TOLERANCE:g} may be): "
         "mend the formula, or give the log the reward that it computes (--reward, for a table)"
     )
+
+
+def _refuse_holes(reward: KnownReward, log: Dataset) -> None:
+    """`UserError` where it has no value at steps near the log, to which a model may come."""
+    random = np.random.default_rng(0)
+    rows = np.concatenate([log.observations[log.usable], log.next_observations[log.usable]]).astype(np.float64)
+    low, high, margin = rows.min(0), rows.max(0), MARGIN * rows.std(0)
+    before, after = random.uniform(low - margin, high + margin, (2, NEARBY, rows.shape[1]))
+    action = random.uniform(log.action_low, log.action_high, (NEARBY, log.actions.shape[1]))
+    if not np.isfinite(reward.of(before, action, after)).all():
+        raise UserError(
+            f"known_reward: {reward.formula.text!r} is finite in the log, and not at all steps beside it, to which a "
+            "model may come: keep it finite there, too, as in log(max(x, 1e-6))"
+        )

@@ -73,7 +73,8 @@ def choose(
     """
     began = time.monotonic()
     question = _question(minutes, window, groups, limits, seed, plan)
-    question = question._replace(termination=termination, known_reward=known_reward)
+    formula = arguments.optional_formula("known_reward", known_reward)
+    question = question._replace(termination=termination, known_reward=formula)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
     _check_helpers(on, watcher)
     dataset = log if isinstance(log, Dataset) else read_log(log)

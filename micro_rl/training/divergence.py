@@ -19,6 +19,7 @@ from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.epoch import FURTHEST_ROW, MODEL_ROWS
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.sac import PENALTY, VALUES
+from micro_rl.core.settings import Settings
 from micro_rl.core.types import Problem, Transition
 from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
 from micro_rl.dynamics.fit_epoch import FitState
@@ -97,11 +98,13 @@ class Cause(NamedTuple):
         return f"{self.term} was the first to blow up{where}{size}; {first}{ADVICE[CAUSES.get(term, 'other')]}"
 
 
-def largest_value(problem: Problem | LogProblem, discount: float) -> float:
-    """The size of Q, in core units, past which it has exploded."""
+def largest_value(problem: Problem | LogProblem, settings: Settings) -> float:
+    """The size of Q, in core units, past which it has exploded; infinite where a formula may pay anything."""
+    if settings.known_reward is not None:
+        return np.inf
     log = buffers.rows_of(problem.log)
     reward = float(jnp.max(jnp.abs(log.reward)))
-    return FAR_TOO_LARGE * (reward + ENTROPY * log.action.shape[-1]) / max(1 - discount, 1e-4)
+    return FAR_TOO_LARGE * (reward + ENTROPY * log.action.shape[-1]) / max(1 - settings.discount, 1e-4)
 
 
 def reason(means: Mapping[str, float], agent: Any, limit: float) -> str | None:

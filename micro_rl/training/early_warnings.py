@@ -38,7 +38,7 @@ class EarlyWarnings:
     """Looks at a run's rows one after the other."""
 
     def __init__(self, rewards: tuple[float, float], discount: float, reward_scale: float, tau: float = 1.0):
-        """`rewards`: least and greatest of a step, raw; `reward_scale`: raw reward of one unit of the core's."""
+        """`rewards`: least and greatest of a step, raw; infinite: any. `reward_scale`: raw reward of a core unit."""
         self._least, self._greatest = rewards
         self._discount, self._scale = discount, reward_scale
         self._pace = tau * (1 - discount) / SLOWER
@@ -49,7 +49,9 @@ class EarlyWarnings:
 
     @classmethod
     def of(cls, plan: Plan, reward_scale: float) -> "EarlyWarnings":
-        """Those of a run: where episodes terminate, nothing is earned from then on."""
+        """Those of a run: where episodes terminate, nothing is earned from then on; a formula may pay anything."""
+        if plan.known_reward is not None:
+            return cls((-math.inf, math.inf), plan.settings.discount, reward_scale, plan.settings.tau)
         rewards = plan.dataset.rewards[plan.dataset.usable]  # a code for a missing value is no reward
         ends = [0.0] if plan.dataset.terminals.any() else []
         bounds = min([float(rewards.min()), *ends]), max([float(rewards.max()), *ends])
@@ -79,7 +81,7 @@ class EarlyWarnings:
 
         Where all rewards are alike their size is the span, and where all have one sign Q is on its way from 0.
         """
-        if self._discount == 1:  # nothing bounds what they add up to
+        if self._discount == 1 or math.isinf(self._least):  # nothing bounds what they add up to
             return
         row = self._rows[-1]
         bonus = row.get("temperature", 0.0) * self._scale * row.get("entropy", 0.0)

@@ -54,5 +54,5 @@ def program_for(plans: Sequence[Plan], models: Sequence[FittedModel | None], pro
     log = problem.log if isinstance(problem.log, Transition) else None
     learners = [learner_for(plan, model, units, log) for plan, model in zip(plans, models, strict=True)]
     seeds, temperatures = [own.seed for own in settings], [own.temperature for own in settings]
-    limits = [largest_value(problem, own.discount) for own in settings]
+    limits = [largest_value(problem, own) for own in settings]
     return Program(learners, problem, seeds, temperatures, limits, settings[0].sizes())

@@ -92,7 +92,7 @@ class RunTraining:
         self._ends = learner_for(job.plan, job.model).ends
         act, scale = rows_of(self._problem.log).action.shape[-1], float(self._problem.scaling.reward_scale)
         self._scale, self._coefficients = scale, coefficients(self._settings, act, scale)
-        self._limit = divergence.largest_value(self._problem, self._settings.discount)
+        self._limit = divergence.largest_value(self._problem, self._settings)
         self._pending: _Pending | None = None
         self._warnings = EarlyWarnings.of(job.plan, scale)
         rows = job.folder.metrics()

@@ -72,6 +72,7 @@ class Case(NamedTuple):
 def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
     """Fit and calibrate the judge of a log."""
     dataset, windows, rows, scaling = layout.dataset, layout.windows, layout.rows, layout.scaling
+    formula = None if options.known_reward is None else known_reward.find(options.known_reward, dataset)
     fit_key, clone_key, key = jax.random.split(jax.random.key(options.seed), 3)
     ensemble = _members(layout, options, fit_key, progress)
     known = references(rows, layout.folds.size)
@@ -92,7 +93,7 @@ def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
         ),
         ends_of(dataset, ensemble, scaling, options),
         _rewards(rows),
-        None if options.known_reward is None else known_reward.find(options.known_reward, dataset),
+        formula,
         clones(rows.log, _clone_rows(rows, layout.folds), clone_key, options.effort.clone_updates),
         scored.coverage,
         key,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from micro_rl.errors import UserError
 from micro_rl.trust import importance
 from micro_rl.trust.actors import Actor, Behaviour, Judged, compiled_act, pick
 from micro_rl.trust.case import Case
@@ -43,6 +44,11 @@ def collect(case: Case, actor: Actor, starts: Starts) -> Collected:
         limits=case.layout.limits,
         known_reward=case.known_reward,
     )
+    if case.known_reward is not None and not np.isfinite(collected.total).all():
+        raise UserError(
+            f"known_reward: {case.known_reward.formula.text!r} gives no number for some of the model's steps: keep it "
+            "finite beyond the log, too, as in log(max(x, 1e-6))"
+        )
     return Collected(*(np.asarray(part, np.float64) for part in collected))  # pyright: ignore[reportArgumentType]
 
 

@@ -11,6 +11,7 @@ from micro_rl.core.expression import Expression, parse
 from micro_rl.data import Dataset, load
 from micro_rl.data.parts import part
 from micro_rl.data.run_log import whole_log_of
+from micro_rl.dynamics.known_reward import find
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import Judgement
@@ -68,7 +69,8 @@ def trust(
     expected = conditions(dataset, limits)
     current = with_columns_read(current, dataset)
     judges = arguments.optional_path("folder", folder)
-    formula = known_reward or _formula_of(several)
+    formula = arguments.optional_formula("known_reward", known_reward)
+    dataset, formula = _own_formula(several, dataset) if formula is None else (dataset, formula)
     options = Options(window, groups, expected, termination, seed, current, folder=judges, known_reward=formula)
     return _judge(dataset, several, options, progress)
 
@@ -104,17 +106,16 @@ def logs_of(several: Sequence[Judgeable]) -> dict[str, dict[str, Any]]:
     return {str(item): RunFolder.open(Path(item)).config().get("log", {}) for item in runs}
 
 
-def _formula_of(several: Sequence[Judgeable]) -> str | None:
-    """What a step pays, where all of them are runs that learned by one formula."""
-    formulas = {
-        None if isinstance(item, Policy) or not Path(item).is_dir() else _settings_of(Path(item)).get("known_reward")
-        for item in several
-    }
-    return formulas.pop() if len(formulas) == 1 else None
-
-
-def _settings_of(run: Path) -> dict[str, Any]:
-    return RunFolder.open(run).config().get("settings", {})
+def _own_formula(several: Sequence[Judgeable], dataset: Dataset) -> tuple[Dataset, str | None]:
+    """What a step pays where all are runs that learned by one formula, if the log's rewards are its; or a note."""
+    runs = [Path(item) for item in several if not isinstance(item, Policy) and Path(item).is_dir()]
+    formulas = {RunFolder.open(run).config().get("settings", {}).get("known_reward") for run in runs}
+    formula = formulas.pop() if len(formulas) == 1 and len(runs) == len(several) else None
+    try:
+        return dataset, formula and find(formula, dataset).formula.text
+    except UserError as error:
+        note = f"the runs' own formula is not this log's, and the judge predicts rewards: {error}"
+        return replace(dataset, notes=(*dataset.notes, note)), None
 
 
 def conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:

@@ -357,3 +357,24 @@ def test_a_part_that_is_too_small_is_said(tmp_path, monkeypatch):
 def test_the_package_can_be_called():
     with pytest.raises(micro_rl.UserError, match="name a run or a policy"):
         micro_rl.trust([])
+
+
+def test_a_runs_own_formula_is_the_judges_where_it_is_the_logs(tmp_path, monkeypatch):
+    """Of a run alone; with a policy beside it nobody's; one that the log does not pay by is left out with a note."""
+    asked, log = [], line_world.log()
+    monkeypatch.setattr(front, "judge_policies", lambda *given: asked.append(given) or judgement())
+    runs = {}
+    for name, formula in {"own": "-abs(next_o0)", "another's": "o0", "none": None}.items():
+        facts = {"log": {"name": "x", "sha256": "0" * 64}, "settings": {"known_reward": formula}}
+        RunFolder.create(tmp_path / name, facts)
+        line_world.policy(1.0).save(tmp_path / name / "policy.safetensors")
+        runs[name] = tmp_path / name
+    for several in ([runs["own"]], [runs["own"], runs["none"]], [runs["own"], line_world.policy(1.0)]):
+        front.trust(several, log)
+    front.trust(runs["another's"], log)
+    front.trust(runs["none"], log, known_reward="-abs(next_o0)")
+    assert [options.known_reward for _, _, options, _ in asked] == ["-abs(next_o0)", None, None, None, "-abs(next_o0)"]
+    assert [any("own formula is not this log's" in note for note in asked[place][0].notes) for place in (0, 3)] == [
+        False,
+        True,
+    ]

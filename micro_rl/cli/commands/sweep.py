@@ -99,12 +99,24 @@ def _texts(words: tuple[str, ...]) -> dict[str, list[str]]:
     for word in words:
         name, equals, values = word.partition("=")
         name = name.replace("-", "_")
-        if not equals or not all(value.strip() for value in values.split(",")):
+        if not equals or not all(value.strip() for value in _apart(values)):
             raise UserError(f"grid: {word!r} is not NAME=VALUE,VALUE,...; write it so")
         if name in texts:
             raise UserError(f"grid: {name} is there twice; write its values side by side")
-        texts[name] = values.split(",")
+        texts[name] = _apart(values)
     return texts
+
+
+def _apart(values: str) -> list[str]:
+    """The values between the commas; those within brackets are a formula's own."""
+    depth, parts = 0, [""]
+    for letter in values:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def _values(
@@ -137,12 +149,16 @@ def _values(
 
 def _words(name: str, text: str, switch: bool) -> list[str]:
     """Write a value as the command line takes it: of a switch, the option or its opposite."""
-    option = name.replace("_", "-")
+    from micro_rl.cli.arguments import FORMULAS
+
+    option = f"--{name.replace('_', '-')}"
+    if option in FORMULAS:
+        return [option, text]
     if not switch:
-        return [f"--{option}", *text.split()]
+        return [option, *text.split()]
     if text.lower() not in ("true", "false"):
         raise UserError(f"grid: {name} is true or false, not {text!r}")
-    return [f"--{option}" if text.lower() == "true" else f"--no-{option}"]
+    return [option if text.lower() == "true" else f"--no-{option[2:]}"]
 
 
 def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> None:
