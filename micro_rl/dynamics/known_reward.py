@@ -21,7 +21,8 @@ NEXT = "next_"
 """Before a column's name: the value after the step."""
 TOLERANCE = 0.01
 """How far the log's rewards may be from the formula, as the root mean square in their standard deviations."""
-
+BLOCK = 100_000
+"""Rows of the log that are looked at together."""
 MARGIN, NEARBY = 1.0, 10_000
 """A formula is tried at so many steps, from so many standard deviations below the log's ranges to as many above."""
 
@@ -52,8 +53,10 @@ class KnownReward(eqx.Module):
 
     def of_log(self, log: Dataset) -> Float[np.ndarray, " row"]:
         """What every row that has a next observation pays, raw units."""
-        steps = (part[log.usable].astype(np.float64) for part in (log.observations, log.actions, log.next_observations))
-        return np.asarray(self.of(*steps), np.float64)
+        parts, rows = (log.observations, log.actions, log.next_observations), np.flatnonzero(log.usable)
+        blocks = [rows[first : first + BLOCK] for first in range(0, len(rows), BLOCK)]
+        paid = [self.of(*(part[block].astype(np.float64) for part in parts)) for block in blocks]
+        return np.concatenate([np.asarray(block, np.float64) for block in paid])
 
 
 def find(text: str, log: Dataset) -> KnownReward:
@@ -135,10 +138,10 @@ def _refuse_another(reward: KnownReward, log: Dataset) -> None:
 
 def _refuse_holes(reward: KnownReward, log: Dataset) -> None:
     """`UserError` where it has no value at steps near the log, to which a model may come."""
-    random = np.random.default_rng(0)
-    rows = np.concatenate([log.observations[log.usable], log.next_observations[log.usable]]).astype(np.float64)
-    low, high, margin = rows.min(0), rows.max(0), MARGIN * rows.std(0)
-    before, after = random.uniform(low - margin, high + margin, (2, NEARBY, rows.shape[1]))
+    random, ends = np.random.default_rng(0), [part[log.usable] for part in (log.observations, log.next_observations)]
+    margin = MARGIN * log.observation_std()
+    low, high = np.min([part.min(0) for part in ends], 0) - margin, np.max([part.max(0) for part in ends], 0) + margin
+    before, after = random.uniform(low, high, (2, NEARBY, len(low)))
     action = random.uniform(log.action_low, log.action_high, (NEARBY, log.actions.shape[1]))
     if not np.isfinite(reward.of(before, action, after)).all():
         raise UserError(
