@@ -7,8 +7,9 @@ evaluated is recorded in docs/results/data/long-runs.json (`runs.records`); a ce
 run again, one that was stopped goes on.
 """
 
+import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -156,6 +157,27 @@ def about(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def last(rows: list[dict[str, Any]], key: str) -> float | None:
     """The newest value of a key, if there is one."""
     return next((row[key] for row in reversed(rows) if key in row), None)
+
+
+def command(text: str, cells: list[Cell], main: Callable[[Path, Path, list[str], int], None], epochs: int) -> None:
+    """Carry out a study's command line: the cells that it names, or all; without arguments they are listed.
+
+    Args:
+        text: What the command says of itself.
+        cells: All of the study's.
+        main: Runs those of some names in a folder with the logs and one for the runs, until an epoch.
+        epochs: After how many each stops, unless `--until` says earlier.
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("cells", nargs="*")
+    parser.add_argument("--until", type=int, default=epochs)
+    words = parser.parse_args()
+    if words.out is None:
+        print(text, *(cell.name for cell in cells), sep="\n")
+    else:
+        main(words.data, words.out, words.cells, words.until)
 
 
 def chosen_of(cells: list[Cell], names: list[str]) -> list[Cell]:

@@ -4,11 +4,10 @@ MICRO with each recipe on each log and seed, as `runs.long_runs` trains it, reco
 with the logs, OUT takes a run folder per cell. `--until EPOCH` stops earlier, and a later call goes on.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from runs.long_runs import LOGS, Cell, Entry, chosen_of, train
+from runs.long_runs import LOGS, Cell, Entry, chosen_of, command, train
 
 EPOCHS = 50
 SEEDS = (0, 1, 2)
@@ -73,13 +72,4 @@ def main(data: Path, out: Path, names: list[str], until: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?")
-    parser.add_argument("out", type=Path, nargs="?")
-    parser.add_argument("cells", nargs="*")
-    parser.add_argument("--until", type=int, default=EPOCHS)
-    words = parser.parse_args()
-    if words.out is None:
-        print(__doc__, *(cell.name for cell in cells()), sep="\n")
-    else:
-        main(words.data, words.out, words.cells, words.until)
+    command(str(__doc__), cells(), main, EPOCHS)

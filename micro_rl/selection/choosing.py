@@ -162,9 +162,9 @@ class _Work(NamedTuple):
 def _candidates(question: Question, seen: Look) -> tuple[Candidate, ...]:
     """The portfolio; those that learn in a model end its episodes, and reward its steps, as the judge does."""
     every = portfolio(question.minutes, seen.history, seen.narrow, seen.negative)
-    told = {"termination": question.termination, "known_reward": question.known_reward}
-    told = {name: value for name, value in told.items() if value is not None}
-    return tuple(own._replace(settings=own.settings | told) if own.learns_model else own for own in every)
+    asked = {"termination": question.termination, "known_reward": question.known_reward}
+    rules = {name: value for name, value in asked.items() if value is not None}
+    return tuple(own._replace(settings=own.settings | rules) if own.learns_model else own for own in every)
 
 
 def _judged_by(dataset: Dataset, history: int, asked: Options) -> tuple[Dataset, Options]:
